@@ -1,0 +1,30 @@
+"""bronze.sales -> silver.order_lines and quarantine.order_lines, one landing after the other."""
+
+from customerlake.bronze.sources.sales import SALES
+from customerlake.contracts.quarantine import quarantine
+from customerlake.runtime import job
+from customerlake.silver.order_lines import (
+    LATER_LANDING, ORDER_LINES, RECEIVED_AGAIN, REJECTED_ORDER_LINES, order_lines, rejected_lines, typed_lines,
+)
+
+
+def main(run: job.Run) -> None:
+    feed = run.config.feeds.sales
+    typed = typed_lines(
+        timestamp_format=feed.timestamp_format,
+        time_zone=run.config.time_zone,
+        currency=run.config.currency,
+        channel=feed.channel,
+        cancellation_prefix=feed.cancellation_prefix,
+        line_kinds=feed.line_kinds,
+    )
+    for batch in run.new_batches(SALES):
+        received = run.read(SALES).where(f"_batch = {batch}")
+        accepted, rejected = quarantine(received.transform(typed), ORDER_LINES)
+        run.merge(REJECTED_ORDER_LINES, rejected_lines(rejected), when_matched="false")
+        run.merge(ORDER_LINES, order_lines(accepted), when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
+    run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)
+
+
+if __name__ == "__main__":
+    job.run(main)

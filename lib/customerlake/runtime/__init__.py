@@ -1,0 +1,1 @@
+"""Where the code meets Spark, the lake and the machine."""

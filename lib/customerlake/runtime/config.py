@@ -1,0 +1,145 @@
+"""Values that a person sets: the lake file and the models' settings. Typed, closed, with unit and default beside each."""
+
+import difflib
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from customerlake.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Values(BaseModel):
+    """Frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SalesColumns(Values):
+    """What the sales feed's own files call each column."""
+
+    order_id: str = "order_id"
+    product_id: str = "product_id"
+    description: str = "description"
+    quantity: str = "quantity"
+    ordered_at: str = "ordered_at"
+    unit_price: str = "unit_price"
+    customer_id: str = "customer_id"
+    country: str = "country"
+
+
+class SalesFeed(Values):
+    """Lines of sales, one file per day or any other cut."""
+
+    path: str  # folder with the files, absolute or relative to the lake file; "embedded": the sales that ship with the package
+    pattern: str = "*.csv*"  # which files of the folder; .gz, .bz2 and .zst are read as compressed
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    encoding: str = "utf-8"
+    timestamp_format: str = "yyyy-MM-dd HH:mm:ss"  # Spark's datetime pattern letters
+    channel: str = "online"
+    cancellation_prefix: str = "C"  # an order_id that starts with it takes an earlier order back
+    columns: SalesColumns = SalesColumns()
+    line_kinds: dict[str, str] = {}  # product_id, or the start of one followed by *, of lines that are no product -> what they are
+
+
+class Feeds(Values):
+    sales: SalesFeed
+
+
+class SegmentsConfig(Values):
+    """How customers are put into segments by k-means."""
+
+    min_segments: Annotated[int, Field(ge=2)] = 3
+    max_segments: Annotated[int, Field(ge=2)] = 7
+    resamples: Annotated[int, Field(ge=2)] = 2  # fits on random halves, compared for stability
+    min_stability: Share = 0.7  # mean adjusted Rand index below which a k is not taken
+    retrain_after_days: PositiveInt = 30
+    seed: int = 20
+
+
+class ChurnConfig(Values):
+    """What churn means, and when a customer is warned about."""
+
+    horizon_days: PositiveInt = 90  # no order for this long after the date = churned
+    training_dates: PositiveInt = 5  # snapshots that the models learn from
+    training_step_days: PositiveInt = 21  # between two of them
+    warning_probability: Share = 0.6  # at least this likely to churn: warned about
+    high_risk_probability: Share = 0.6
+    medium_risk_probability: Share = 0.4
+    retrain_after_days: PositiveInt = 30
+    seed: int = 20
+
+
+class LakeFile(Values):
+    """One company's lake: its feeds, and how their columns are called."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
+    time_zone: str = "UTC"  # of the times in the feeds
+    engine: Literal["spark"] = "spark"
+    feeds: Feeds
+    segments: SegmentsConfig = SegmentsConfig()
+    churn: ChurnConfig = ChurnConfig()
+
+
+def shipped(folder: str) -> Traversable:
+    """A folder that ships with the code: inside the installed package, else at the root of the checkout."""
+    installed = resources.files("customerlake") / folder
+    return installed if installed.is_dir() else Path(__file__).parents[3] / folder
+
+
+def load_lake_file(path: str | None) -> LakeFile:
+    """Read and check a lake file; without a path the one of the embedded sales.
+
+    Raises: ConfigError that lists every unknown key (with the nearest known one), missing key and bad value at once.
+    """
+    source: Traversable = Path(path) if path else shipped("conf") / "lakes" / "online_retail.yaml"
+    try:
+        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The lake file {source} cannot be read: {error.strerror}. Check --lake.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The lake file {source} is not YAML: {error}. Correct it there.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"The lake file {source} holds no keys; see conf/lakes/online_retail.yaml for an example.")
+    try:
+        lake = LakeFile.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"The lake file {source} cannot be used:\n{_in_words(error)}") from error
+    return _with_absolute_paths(lake, Path(path).resolve().parent) if path else lake
+
+
+def _with_absolute_paths(lake: LakeFile, folder: Path) -> LakeFile:
+    sales = lake.feeds.sales
+    if sales.path == "embedded" or "://" in sales.path:
+        return lake
+    feeds = lake.feeds.model_copy(update={"sales": sales.model_copy(update={"path": str(folder / sales.path)})})
+    return lake.model_copy(update={"feeds": feeds})
+
+
+def _in_words(error: ValidationError) -> str:
+    return "\n".join(f"  - {_one_in_words(problem['loc'], problem['type'], problem)}" for problem in error.errors())
+
+
+def _one_in_words(location: tuple[int | str, ...], kind: str, problem: Any) -> str:
+    where = ".".join(str(part) for part in location)
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
+        return f"{where}: unknown key; {advice}"
+    if kind == "missing":
+        return f"{where}: is missing; add it."
+    return f"{where}: {problem['input']!r} cannot be used: {problem['msg']}."
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = LakeFile
+    for part in location:
+        model = model.model_fields[str(part)].annotation
+    return sorted(model.model_fields)

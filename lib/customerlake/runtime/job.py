@@ -1,0 +1,277 @@
+"""What a job is given (`Run`), and how one is run: by spark-submit (`run`) or one after another (`execute`)."""
+
+import argparse
+import hashlib
+import logging
+import runpy
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from customerlake import __version__
+from customerlake.contracts.table import Table
+from customerlake.errors import ConfigError, ContractError, LakeError
+from customerlake.runtime import session
+from customerlake.runtime.config import LakeFile, load_lake_file, shipped
+from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
+from customerlake.runtime.runs import RUNS, last_success
+from customerlake.runtime.tables import Lake, Written
+
+log = logging.getLogger(__name__)
+
+Main = Callable[["Run"], None]
+DEFAULT_ROOT = "./lake"
+
+
+@dataclass
+class Counts:
+    """What became of the rows that the lake has received up to now: received = accepted + quarantined + duplicates."""
+
+    received: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+
+
+@dataclass
+class Outcome:
+    """How one step ended."""
+
+    step: Step
+    state: Literal["succeeded", "unchanged", "failed"] = "succeeded"
+    seconds: float = 0.0
+    written: list[Written] = field(default_factory=list)
+    versions_read: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)  # by table
+    remarks: list[str] = field(default_factory=list)  # for the person who watches
+    refused: list[str] = field(default_factory=list)  # sources, files and contracts that stopped, in words
+    batch: int | None = None
+    message: str | None = None
+
+
+class Run:
+    """One run over one lake: its values, its tables and its record. Jobs use nothing else of the world."""
+
+    def __init__(
+        self,
+        *,
+        root: str = DEFAULT_ROOT,
+        as_of: date | None = None,
+        lake_file: str | None = None,
+        engine: session.Engine = "spark",
+        spark: SparkSession | None = None,
+        on_progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.config: LakeFile = load_lake_file(lake_file)
+        self.started_at = datetime.now(UTC)
+        self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self._asked_as_of = as_of
+        self._engine = engine
+        self._given_spark = spark
+        self.progress = on_progress
+        self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
+        self.lake.prepare_root()
+        self.outcome: Outcome | None = None
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The engine, started when a step first needs it."""
+        if self._given_spark is None:
+            self.progress("starting Spark")
+        return self._given_spark or session.start(self._engine)
+
+    @property
+    def root(self) -> str:
+        return self.lake.root
+
+    @property
+    def as_of(self) -> date:
+        """Last day of the observation period: --as-of, else the last day with an order.
+
+        Raises: ConfigError when the lake holds no order, or none by that day.
+        """
+        first, last = (extreme(*OBSERVED) for extreme in (self.lake.smallest, self.lake.largest))
+        if first is None:
+            raise ConfigError(f"The lake {self.root} holds no order yet. Land sales first: `customerlake run`.")
+        if self._asked_as_of and self._asked_as_of < first:
+            raise ConfigError(
+                f"--as-of {self._asked_as_of} is before the first order in {self.root}, which is of {first}; "
+                f"the last is of {last}. Choose a day from {first} on."
+            )
+        return self._asked_as_of or last
+
+    def read(self, table: Table) -> DataFrame:
+        self._current.versions_read.setdefault(table.name, self.lake.version(table))
+        return self.lake.read(table)
+
+    def append(self, table: Table, df: DataFrame) -> Written:
+        return self._wrote(self.lake.append(table, df))
+
+    def overwrite(self, table: Table, df: DataFrame) -> Written:
+        return self._wrote(self.lake.overwrite(table, df))
+
+    def replace(self, table: Table, df: DataFrame, *, where: str | None = None) -> Written:
+        """Replace the rows of this run's as_of, or those for which `where` holds."""
+        return self._wrote(self.lake.replace(table, df, where=where or f"as_of = DATE'{self.as_of}'"))
+
+    def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
+        return self._wrote(self.lake.merge(table, arrived, **rules))
+
+    def records(self, table: Table) -> list[dict[str, Any]]:
+        """The rows of a small ledger."""
+        return self.lake.records(table)
+
+    def record(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        """Add rows to a small ledger."""
+        if rows:
+            self._wrote(self.lake.record(table, rows))
+
+    def newest_batch(self, table: Table) -> int:
+        """The number of the newest landing that `table` holds; 0 when it holds none."""
+        return self.lake.largest(table, "_batch") or 0
+
+    def new_batches(self, table: Table) -> range:
+        """The landings that `table` holds and that this step has not taken yet."""
+        done = last_success(self.lake, self._current.step.name, None)
+        newest = self.newest_batch(table)
+        self._current.versions_read.setdefault(table.name, self.lake.version(table))
+        self._current.batch = newest
+        return range((done["batch"] if done else 0) + 1, newest + 1)
+
+    def balance(self, *, received: Table, accepted: Table, rejected: Table) -> None:
+        """Account for every row that the lake ever received: received = accepted + quarantined + duplicates.
+
+        Raises: ContractError when a row is lost or counted twice.
+        """
+        taken = self.lake.read(accepted).agg(F.sum("count_received")).first()
+        kept = self.lake.count(accepted)
+        counts = Counts(
+            received=self.lake.count(received),
+            accepted=kept,
+            quarantined=self.lake.count(rejected),
+            duplicates=((taken[0] if taken else None) or 0) - kept,
+        )
+        if counts.received != counts.accepted + counts.quarantined + counts.duplicates:
+            raise ContractError(
+                f"{received.name} holds {counts.received} rows, but {accepted.name} accounts for {counts.accepted} accepted and "
+                f"{counts.duplicates} duplicates and {rejected.name} for {counts.quarantined}. Rows are lost or counted twice; "
+                "do not trust the tables, and report this."
+            )
+        self._current.counts[accepted.name] = counts
+
+    def remark(self, text: str) -> None:
+        """Say something to the person who watches, at the end of the step."""
+        self._current.remarks.append(text)
+
+    def refuse(self, text: str) -> None:
+        """Record that a source, file or contract stopped; the run goes on and its exit code tells."""
+        self._current.refused.append(text)
+        log.error("refused %s", text)
+
+    @property
+    def _current(self) -> Outcome:
+        if self.outcome is None:
+            raise RuntimeError("a Run is used outside of a step")
+        return self.outcome
+
+    def _wrote(self, written: Written) -> Written:
+        self._current.written.append(written)
+        log.info("wrote table=%s rows=%d version=%d", written.table, written.rows, written.version)
+        return written
+
+
+def execute(step: Step, run: Run) -> Outcome:
+    """Run one step and record it in ops.runs; skip it when nothing it read has changed since its last success.
+
+    A failure that customerlake foresees becomes an Outcome; any other exception is recorded and goes on.
+    """
+    outcome = run.outcome = Outcome(step)
+    started_at, start = datetime.now(UTC), time.perf_counter()
+    as_of: date | None = None
+    try:
+        as_of = run.as_of if step.is_dated else None
+        if _is_up_to_date(step, run, as_of):
+            outcome.state = "unchanged"
+            return outcome
+        _main_of(step)(run)
+    except LakeError as error:
+        outcome.state, outcome.message = "failed", str(error)
+    except BaseException as error:
+        outcome.state, outcome.message = "failed", f"{type(error).__name__}: {str(error)[:500]}"
+        raise
+    finally:
+        outcome.seconds = time.perf_counter() - start
+        if outcome.written or outcome.state == "failed" or (outcome.state == "succeeded" and outcome.versions_read):
+            run.lake.record(RUNS, [_record(outcome, run, as_of, started_at)])
+        elif outcome.state == "succeeded":
+            outcome.state = "unchanged"
+    return outcome
+
+
+def run(main: Main) -> None:
+    """Entry point of a job under plain spark-submit: `spark-submit --py-files WHEEL jobs/... --root ROOT`."""
+    parser = argparse.ArgumentParser(description=main.__globals__.get("__doc__"))
+    parser.add_argument("--root", default=DEFAULT_ROOT, help="folder of the lake")
+    parser.add_argument("--as-of", type=date.fromisoformat, help="last day of the observation period, YYYY-MM-DD")
+    parser.add_argument("--lake", help="lake file; without it the sales that ship with the package")
+    values = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake)
+        outcome = execute(step_of_job(sys.argv[0]), current)
+    except LakeError as error:
+        sys.exit(f"customerlake: {error}")
+    for text in outcome.refused:
+        sys.stderr.write(f"customerlake: {text}\n")
+    if outcome.message:
+        sys.exit(f"customerlake: {outcome.message}")
+    sys.exit(3 if outcome.refused else 0)
+
+
+def _main_of(step: Step) -> Main:
+    main: Main = runpy.run_path(str(shipped("jobs") / step.job))["main"]
+    return main
+
+
+def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
+    last = last_success(run.lake, step.name, as_of)
+    if last is None or last["fingerprint"] != _fingerprint(run) or not last["versions_read"]:
+        return False
+    read, written = dict(last["versions_read"]), dict(last["versions_written"])
+    return all(run.lake.version(name) == version for name, version in read.items()) and all(
+        run.lake.version(name) >= version for name, version in written.items()
+    )
+
+
+def _fingerprint(run: Run) -> str:
+    return hashlib.sha256(f"{__version__} {run.config.model_dump_json()}".encode()).hexdigest()[:16]
+
+
+def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime) -> dict[str, Any]:
+    counts = outcome.counts.values()
+    return {
+        "run_id": run.run_id,
+        "step": outcome.step.name,
+        "state": outcome.state,
+        "as_of": as_of,
+        "started_at": started_at,
+        "seconds": round(outcome.seconds, 3),
+        "rows_in": sum(count.received for count in counts),
+        "rows_out": sum(written.rows for written in outcome.written),
+        "rows_quarantined": sum(count.quarantined for count in counts),
+        "rows_duplicate": sum(count.duplicates for count in counts),
+        "batch": outcome.batch,
+        "versions_read": list(outcome.versions_read.items()),
+        "versions_written": list({written.table: written.version for written in outcome.written}.items()),
+        "fingerprint": _fingerprint(run),
+        "message": outcome.message,
+    }

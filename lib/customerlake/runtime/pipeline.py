@@ -1,0 +1,68 @@
+"""The steps of a run and their order. Declared here once; the command, the jobs, the deployments and the docs read it."""
+
+from dataclasses import dataclass
+
+from customerlake.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a job under `jobs/`, which reads tables, transforms and writes tables."""
+
+    name: str  # as --only and --from take it, and as ops.runs records it
+    job: str  # file under jobs/
+    makes: str  # in words, for the person who watches
+    is_dated: bool = True  # its tables hold one set of rows per --as-of
+    after: tuple[str, ...] = ()  # steps whose tables it reads
+
+
+PIPELINE = (
+    Step("land_sales", "bronze/land_sales.py", "landed files as received", is_dated=False),
+    Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, ("land_sales",)),
+    Step("orders", "silver/build_orders.py", "orders; cancellations and what they cancel", False, ("order_lines",)),
+    Step("customers", "silver/build_customers.py", "customers and products", False, ("order_lines",)),
+    Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers")),
+    Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders",)),
+    Step("kpis", "gold/build_kpis.py", "months and countries", after=("orders", "value")),
+    Step("customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")),
+    Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
+    Step("train_segments", "models/train_segments.py", "k-means over several k", after=("features",)),
+    Step("train_churn", "models/train_churn.py", "candidates beside their baseline", after=("features",)),
+    Step("score_segments", "models/score_segments.py", "the segment of each customer", after=("train_segments",)),
+    Step("score_churn", "models/score_churn.py", "the churn risk of each customer", after=("train_churn",)),
+    Step(
+        "publish_customers",
+        "publish/publish_customers.py",
+        "the customer table, Delta and CSV",
+        after=("customer_360", "score_segments", "score_churn"),
+    ),
+    Step("publish_early_warning", "publish/publish_early_warning.py", "who is about to leave", after=("publish_customers",)),
+)
+
+
+OBSERVED = ("silver.order_lines", "ordered_on")
+"""The table and column whose first and last day bound what can be asked for with --as-of."""
+
+
+def steps(*, only: str | None = None, start: str | None = None) -> tuple[Step, ...]:
+    """The steps of one run: all, `only` one, or those from `start` on. Raises: ConfigError on an unknown name."""
+    if only and start:
+        raise ConfigError("--only and --from exclude each other. Give one of them.")
+    if only:
+        return (step_named(only),)
+    return PIPELINE[PIPELINE.index(step_named(start)) :] if start else PIPELINE
+
+
+def step_named(name: str) -> Step:
+    for step in PIPELINE:
+        if step.name == name:
+            return step
+    raise ConfigError(f"There is no step {name!r}. The steps are: {', '.join(step.name for step in PIPELINE)}.")
+
+
+def step_of_job(path: str) -> Step:
+    """The step of a job's file, wherever that file lies."""
+    for step in PIPELINE:
+        if path.replace("\\", "/").endswith(step.job):
+            return step
+    raise ConfigError(f"{path} is the job of no step. The jobs are: {', '.join(step.job for step in PIPELINE)}.")

@@ -1,0 +1,42 @@
+"""ops.runs: what each step of each run read, wrote and took. A step finds its own last success here."""
+
+from datetime import date
+from typing import Any
+
+from pyspark.sql import types as T
+
+from customerlake.contracts.table import Field, Table
+from customerlake.runtime.tables import Lake
+
+RUNS = Table(
+    name="ops.runs",
+    grain="one row per step of a run that did work or failed; a step with nothing to do leaves no row",
+    key=("run_id", "step"),
+    columns=(
+        Field("run_id", T.StringType(), "the run"),
+        Field("step", T.StringType(), "step of the pipeline"),
+        Field("state", T.StringType(), "succeeded or failed"),
+        Field("as_of", T.DateType(), "last day of the observation period; null for steps without one"),
+        Field("started_at", T.TimestampType(), "when the step began"),
+        Field("seconds", T.DoubleType(), "wall time of the step", unit="seconds"),
+        Field("rows_in", T.LongType(), "rows that the lake has received up to now, by a step that accepts or rejects"),
+        Field("rows_out", T.LongType(), "rows added or changed in all tables of the step"),
+        Field("rows_quarantined", T.LongType(), "of rows_in: rejected, with reasons"),
+        Field("rows_duplicate", T.LongType(), "of rows_in: removed as exact duplicates"),
+        Field("batch", T.LongType(), "last landing that the step has taken; null for steps without increments"),
+        Field("versions_read", T.MapType(T.StringType(), T.LongType()), "Delta version of each table read"),
+        Field("versions_written", T.MapType(T.StringType(), T.LongType()), "Delta version of each table written"),
+        Field("fingerprint", T.StringType(), "digest of the settings and the code's version"),
+        Field("message", T.StringType(), "what went wrong, in words; null after a success"),
+    ),
+)
+
+
+def last_success(lake: Lake, step: str, as_of: date | None) -> dict[str, Any] | None:
+    """The newest row of ops.runs in which `step` succeeded for `as_of`; None when it never has."""
+    rows = [
+        row
+        for row in lake.records(RUNS)
+        if row["step"] == step and row["state"] == "succeeded" and row["as_of"] == as_of
+    ]
+    return max(rows, key=lambda row: row["started_at"], default=None)

@@ -1,0 +1,82 @@
+"""Start an engine. What one engine needs that another does not is known here."""
+
+import os
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pyspark.sql import SparkSession
+
+from customerlake.runtime.config import shipped
+from customerlake.runtime.jars import class_data_archive, delta_jars_present
+from customerlake.runtime.java import find_java
+
+Engine = Literal["spark", "sail"]
+
+REQUIRED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+}
+
+
+def start(engine: Engine = "spark") -> SparkSession:
+    """A session of `engine`, on this machine; under spark-submit, the session that it prepared.
+
+    Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found.
+    """
+    if engine == "sail":
+        return _sail()
+    return _submitted() if "PYSPARK_GATEWAY_PORT" in os.environ else _local()
+
+
+def _submitted() -> SparkSession:
+    builder = SparkSession.builder.appName("customerlake")
+    for key, value in REQUIRED.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _local() -> SparkSession:
+    os.environ["JAVA_HOME"] = str(find_java())
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")  # no look-up of a name that a laptop may not have
+    values = yaml.safe_load((shipped("conf") / "spark" / "local.yaml").read_text(encoding="utf-8"))
+    values["spark.driver.extraJavaOptions"] += f" -Dlog4j2.configurationFile={_log_settings()}"
+    if archive := class_data_archive():
+        values["spark.driver.extraJavaOptions"] += f" -XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:class+path=off"
+    builder = SparkSession.builder.appName("customerlake")
+    for key, value in (values | REQUIRED).items():
+        builder = builder.config(key, value)
+    if not delta_jars_present():
+        from delta import configure_spark_with_delta_pip  # only then: it asks Ivy, which needs the network once
+
+        builder = configure_spark_with_delta_pip(builder)
+    return builder.getOrCreate()
+
+
+def _log_settings() -> Path:
+    """The log settings as a file, also when the package is a zip."""
+    source = shipped("conf") / "spark" / "log4j2.properties"
+    if isinstance(source, Path):
+        return source
+    with resources.as_file(source) as extracted:
+        copy = Path(tempfile.gettempdir()) / "customerlake-log4j2.properties"
+        copy.write_bytes(extracted.read_bytes())
+        return copy
+
+
+def _sail() -> SparkSession:
+    from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
+
+    server = SparkConnectServer()
+    server.start(background=True)
+    _, port = server.listening_address
+    session = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session._customerlake_server = server  # a collected server stops, and its client then waits for ever
+    return session

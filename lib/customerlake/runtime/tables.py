@@ -1,0 +1,181 @@
+"""The only door to the lake: every Delta table is read and written here.
+
+Tables are folders `<root>/<layer>/<table>`. Each write is one Delta commit, so a process that is killed leaves either
+the table before or the table after, never a part. What the Delta log itself knows (versions, row counts, largest
+values) and the small ledgers of the suite are read by delta-rs, without an engine.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from customerlake.contracts.table import Table
+from customerlake.errors import ContractError, StorageError
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did. `rows` are the rows that it added or changed; `version` is the table's version after it."""
+
+    table: str
+    rows: int
+    version: int
+
+
+class Lake:
+    """The tables under one root."""
+
+    def __init__(self, root: str, spark: Callable[[], SparkSession]) -> None:
+        self.root = root.rstrip("/")
+        self._spark = spark
+
+    def path(self, table: Table | str) -> str:
+        name = table if isinstance(table, str) else table.name
+        return f"{self.root}/{name.replace('.', '/')}"
+
+    def exists(self, table: Table | str) -> bool:
+        return DeltaTable.is_deltatable(self.path(table))
+
+    def version(self, table: Table | str) -> int:
+        """The newest version; -1 where the table does not exist yet."""
+        return self._log(table).version() if self.exists(table) else -1
+
+    def count(self, table: Table | str) -> int:
+        """Rows, as the Delta log has counted them; 0 where the table does not exist yet."""
+        return sum(self._file_statistics(table, "num_records"))
+
+    def largest(self, table: Table | str, column: str) -> Any:
+        """The largest value of a column by the Delta log's statistics; None where there is no row."""
+        return max(self._file_statistics(table, f"max.{column}"), default=None)
+
+    def smallest(self, table: Table | str, column: str) -> Any:
+        """The smallest value of a column by the Delta log's statistics; None where there is no row."""
+        return min(self._file_statistics(table, f"min.{column}"), default=None)
+
+    def read(self, table: Table) -> DataFrame:
+        """The table's newest version; no rows where the table does not exist yet."""
+        if not self.exists(table):
+            return self._spark().createDataFrame([], table.schema)
+        return self._spark().read.format("delta").load(self.path(table))
+
+    def append(self, table: Table, df: DataFrame) -> Written:
+        """Add rows in one commit."""
+        return self._write(table, df.write.mode("append"))
+
+    def overwrite(self, table: Table, df: DataFrame) -> Written:
+        """Replace the whole table in one commit."""
+        return self._write(table, df.write.mode("overwrite").option("overwriteSchema", "true"))
+
+    def replace(self, table: Table, df: DataFrame, *, where: str) -> Written:
+        """Replace the rows for which the SQL condition `where` holds, in one commit."""
+        return self._write(table, df.write.mode("overwrite").option("replaceWhere", where))
+
+    def merge(
+        self,
+        table: Table,
+        arrived: DataFrame,
+        *,
+        when_matched: str | None = None,
+        update: Mapping[str, str] | None = None,
+        prune: str | None = None,
+    ) -> Written:
+        """Add the rows whose key is new and update the known ones, in one commit.
+
+        In the SQL texts the table's rows are `known` and the frame's `arrived`. `update` gives the columns to set
+        (all, when it is None) where `when_matched` holds (by default: where a business column differs). `prune` is a
+        condition on `known` that every row with an arrived key fulfils; it lets the engine skip files.
+        """
+        if not self.exists(table):
+            return self.append(table, arrived)
+        view = f"arrived_{table.name.replace('.', '_')}"
+        arrived.createOrReplaceTempView(view)
+        same_key = " AND ".join(f"known.{name} = arrived.{name}" for name in table.key)
+        changed = " OR ".join(
+            f"NOT (known.{name} <=> arrived.{name})" for name in table.business_columns if name not in table.key
+        )
+        settings = ", ".join(f"{name} = {value}" for name, value in update.items()) if update else "*"
+        self._spark().sql(
+            f"MERGE INTO delta.`{self.path(table)}` AS known USING {view} AS arrived "
+            f"ON {same_key}{f' AND {prune}' if prune else ''} "
+            f"WHEN MATCHED AND ({when_matched or changed}) THEN UPDATE SET {settings} "
+            "WHEN NOT MATCHED THEN INSERT *"
+        ).collect()
+        return self._last_write(table)
+
+    def records(self, table: Table) -> list[dict[str, Any]]:
+        """All rows of a small ledger, without an engine; none where it does not exist yet."""
+        return self._log(table).to_pyarrow_table().to_pylist() if self.exists(table) else []
+
+    def head(self, table: Table, rows: int) -> pa.Table:
+        """Some rows of a table, without an engine. Raises: StorageError when it does not exist yet."""
+        if not self.exists(table):
+            raise StorageError(f"{table.name} is not in the lake {self.root} yet. Run `customerlake run` first.")
+        return self._log(table).to_pyarrow_dataset().head(rows)
+
+    def batches(self, table: Table, *, as_of: date) -> Iterable[pa.RecordBatch]:
+        """The rows of one `as_of`, batch by batch, without an engine."""
+        from pyarrow import dataset
+
+        scanned = self._log(table).to_pyarrow_dataset().scanner(filter=dataset.field("as_of") == as_of)
+        return scanned.to_batches()
+
+    def record(self, table: Table, rows: list[dict[str, Any]]) -> Written:
+        """Append rows to a small ledger in one commit, without an engine."""
+        schema = to_arrow_schema(table.schema)
+        write_deltalake(self.path(table), pa.Table.from_pylist(rows, schema=schema), mode="append")
+        return Written(table.name, len(rows), self.version(table))
+
+    def prepare_root(self) -> None:
+        """Make the root folder. Raises: StorageError when it cannot be written."""
+        if "://" in self.root:
+            return
+        try:
+            folder = Path(self.root)
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".customerlake-can-write"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"The lake's root {self.root} cannot be written: {error.strerror}. "
+                "Choose another folder with --root, or give yourself the right to write there."
+            ) from error
+
+    def _write(self, table: Table, writer: Any) -> Written:
+        writer = writer.format("delta")
+        if table.partitioned_by and not self.exists(table):
+            writer = writer.partitionBy(*table.partitioned_by)
+        writer.save(self.path(table))
+        return self._last_write(table)
+
+    def _last_write(self, table: Table) -> Written:
+        """What the newest commit of the table added, by its own file statistics and merge metrics."""
+        log = self._log(table)
+        metrics = log.history(1)[0].get("operationMetrics", {})
+        if "numTargetRowsInserted" in metrics:
+            rows = int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])
+        else:
+            rows = int(metrics.get("numOutputRows", 0))
+        return Written(table.name, rows, log.version())
+
+    def _log(self, table: Table | str) -> DeltaTable:
+        try:
+            return DeltaTable(self.path(table))
+        except TableNotFoundError as error:
+            raise StorageError(f"{self.path(table)} is no table yet.") from error
+
+    def _file_statistics(self, table: Table | str, column: str) -> list[Any]:
+        if not self.exists(table):
+            return []
+        actions = pa.table(self._log(table).get_add_actions(flatten=True))
+        if column not in actions.column_names:
+            return []
+        return [value for value in actions[column].to_pylist() if value is not None]

@@ -1,0 +1,174 @@
+"""silver.order_lines: the lines of sales, typed, trimmed, without exact duplicates, each marked for what it is."""
+
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from customerlake.bronze.sources.sales import CONTRACT
+from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
+from customerlake.contracts.quarantine import quarantine_table
+from customerlake.contracts.table import MONEY, Field, Table
+
+ORDER_LINES = Table(
+    name="silver.order_lines",
+    grain="one row per distinct received line of an order",
+    key=("order_line_id",),
+    columns=(
+        Field("order_line_id", T.StringType(), "SHA-256 of the line's received values, trimmed"),
+        Field("order_id", T.StringType(), "order"),
+        Field("customer_id", T.StringType(), "the shop's number of the customer; null for an anonymous sale", personal="identify"),
+        Field("ordered_at", T.TimestampType(), "when it was ordered or taken back", unit="UTC"),
+        Field("ordered_on", T.DateType(), "day of that in the feed's time zone"),
+        Field("channel", T.StringType(), "where it was sold"),
+        Field("is_return", T.BooleanType(), "the order takes an earlier one back"),
+        Field("is_sale", T.BooleanType(), "sold for money: quantity > 0, unit_price > 0 and no return"),
+        Field("line_kind", T.StringType(), "product, or postage, discount, fee, ... by the lake file; adjustment: stock corrected"),
+        Field("is_product", T.BooleanType(), "line_kind is product"),
+        Field("product_id", T.StringType(), "stock code in capitals"),
+        Field("description", T.StringType(), "what the product was called; null when not said"),
+        Field("quantity", T.IntegerType(), "units; negative when taken back", unit="units"),
+        Field("unit_price", MONEY, "price of one unit", unit="currency"),
+        Field("amount", MONEY, "quantity x unit_price", unit="currency"),
+        Field("currency", T.StringType(), "ISO 4217 code"),
+        Field("country", T.StringType(), "country of the customer", personal="analyse"),
+        Field("count_received", T.LongType(), "how often exactly this line was received; all but one are duplicates"),
+        Field("_source_file", T.StringType(), "file of the line that survives: the first by file and line"),
+        Field("_line_number", T.LongType(), "its line in that file"),
+        Field("_batch", T.LongType(), "landing that last brought the line"),
+    ),
+    checks=(
+        WellFormed("_problem"),
+        NotNull("order_id"),
+        NotNull("product_id"),
+        NotNull("country"),
+        Reads("quantity", "received_quantity", "a whole number"),
+        NotNull("received_quantity"),
+        NotZero("quantity"),
+        Reads("ordered_at", "received_ordered_at", "a date and time that exists"),
+        NotNull("received_ordered_at"),
+        Reads("unit_price", "received_unit_price", "a number"),
+        NotNull("received_unit_price"),
+        NotNegative("unit_price"),
+    ),
+)
+
+REJECTED_ORDER_LINES = quarantine_table(ORDER_LINES)
+
+
+def order_lines(accepted: DataFrame) -> DataFrame:
+    """Remove exact duplicates: one row per distinct line, which counts how often it was received.
+
+    Takes the rows of `typed_lines` that the checks accepted. The survivor is the first by file and line.
+    """
+    origin = F.struct("_source_file", "_line_number")
+    carried = [name for name in ORDER_LINES.column_names if name not in (*ORDER_LINES.key, *OF_DUPLICATES)]
+    return (
+        accepted.groupBy("order_line_id")
+        .agg(
+            *[F.first(name).alias(name) for name in carried],  # duplicates agree on all of these
+            F.count("*").alias("count_received"),
+            F.min(origin).alias("origin"),
+            F.max("_batch").alias("_batch"),
+        )
+        .withColumns({"_source_file": F.col("origin._source_file"), "_line_number": F.col("origin._line_number")})
+        .transform(ORDER_LINES.conform)
+    )
+
+
+OF_DUPLICATES = ("count_received", "_source_file", "_line_number", "_batch")
+"""Columns in which exact duplicates may differ."""
+
+RECEIVED_AGAIN = {
+    "count_received": "known.count_received + arrived.count_received",
+    "_source_file": "least(struct(known._source_file, known._line_number), "
+    "struct(arrived._source_file, arrived._line_number))._source_file",
+    "_line_number": "least(struct(known._source_file, known._line_number), "
+    "struct(arrived._source_file, arrived._line_number))._line_number",
+    "_batch": "arrived._batch",
+}
+"""How a known line changes when a later landing brings it again. A landing that is taken twice changes nothing."""
+LATER_LANDING = "arrived._batch > known._batch"
+
+
+def typed_lines(
+    *,
+    timestamp_format: str,
+    time_zone: str,
+    currency: str,
+    channel: str,
+    cancellation_prefix: str,
+    line_kinds: Mapping[str, str],
+) -> Callable[[DataFrame], DataFrame]:
+    """bronze.sales -> rows with the typed columns of silver.order_lines beside what was received.
+
+    A text that cannot be read as its type becomes null; the checks of ORDER_LINES then say so. Empty text is null.
+    A whole number may be written with a decimal point and zeros (17850.0), as spreadsheets do.
+    """
+
+    def typed(sales: DataFrame) -> DataFrame:
+        local = F.try_to_timestamp("received_ordered_at", F.lit(timestamp_format))
+        quantity, unit_price = F.col("quantity"), F.col("unit_price")
+        is_return = F.startswith("order_id", F.lit(cancellation_prefix))
+        return (
+            sales.withColumn("raw", F.coalesce("_raw", F.to_json(F.struct(*CONTRACT, "_extra"))))
+            .withColumns({name: trimmed(name) for name in CONTRACT})
+            .withColumn("order_line_id", F.sha2(F.concat_ws("\u001f", *[F.coalesce(name, F.lit("")) for name in CONTRACT]), 256))
+            .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
+            .withColumns(
+                {
+                    "customer_id": without_zero_decimals("customer_id"),
+                    "product_id": F.upper("product_id"),
+                    "quantity": without_zero_decimals("quantity").try_cast("int"),
+                    "unit_price": unit_price.try_cast(MONEY),
+                    "ordered_at": F.to_utc_timestamp(local, time_zone),
+                    "ordered_on": F.to_date(local),
+                    "channel": F.lit(channel),
+                    "currency": F.lit(currency),
+                }
+            )
+            .withColumns(
+                {
+                    "is_return": is_return,
+                    "is_sale": ~is_return & (quantity > 0) & (unit_price > 0),
+                    "line_kind": line_kind(line_kinds, is_return),
+                    "amount": (quantity * unit_price).cast(MONEY),
+                }
+            )
+            .withColumn("is_product", F.col("line_kind") == "product")
+        )
+
+    return typed
+
+
+def trimmed(name: str) -> Column:
+    """Without surrounding white space; null when nothing remains."""
+    return F.nullif(F.trim(name), F.lit(""))
+
+
+def without_zero_decimals(name: str) -> Column:
+    return F.regexp_replace(name, r"\.0+$", "")
+
+
+def line_kind(line_kinds: Mapping[str, str], is_return: Column) -> Column:
+    """What a line is, by its product_id; a negative quantity outside of a return corrects the stock."""
+    kind = F.when(~is_return & (F.col("quantity") < 0), F.lit("adjustment"))
+    for code, meaning in line_kinds.items():
+        product_id = F.col("product_id")
+        matches = product_id.startswith(code[:-1]) if code.endswith("*") else product_id == code
+        kind = kind.when(matches, F.lit(meaning))
+    return kind.otherwise(F.lit("product"))
+
+
+def rejected_lines(rejected: DataFrame) -> DataFrame:
+    """The rows that the checks rejected, as quarantine.order_lines keeps them."""
+    return rejected.withColumns(
+        {
+            "source_file": F.col("_source_file"),
+            "line_number": F.col("_line_number"),
+            "file_digest": F.col("_file_digest"),
+            "run_id": F.col("_run_id"),
+            "received_at": F.col("_received_at"),
+        }
+    ).transform(REJECTED_ORDER_LINES.conform)

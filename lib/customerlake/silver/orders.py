@@ -1,0 +1,54 @@
+"""silver.orders: one row per order, summed from its lines."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from customerlake.contracts.table import MONEY, Field, Table
+
+ORDERS = Table(
+    name="silver.orders",
+    grain="one row per order_id",
+    key=("order_id",),
+    columns=(
+        Field("order_id", T.StringType(), "order, or the return of one"),
+        Field("customer_id", T.StringType(), "customer; null for an anonymous sale", personal="identify"),
+        Field("ordered_at", T.TimestampType(), "instant of its first line", unit="UTC"),
+        Field("ordered_on", T.DateType(), "day of its first line in the feed's time zone"),
+        Field("channel", T.StringType(), "where it was sold"),
+        Field("is_return", T.BooleanType(), "it takes an earlier order back"),
+        Field("amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="currency"),
+        Field("product_amount", MONEY, "the part of amount that is products, without postage, fees and the like", unit="currency"),
+        Field("currency", T.StringType(), "ISO 4217 code"),
+        Field("count_lines", T.LongType(), "distinct lines"),
+        Field("count_products", T.LongType(), "distinct products"),
+        Field("count_units", T.LongType(), "units of products", unit="units"),
+        Field("country", T.StringType(), "country of the customer", personal="analyse"),
+        Field("_batch", T.LongType(), "landing that last changed the order"),
+    ),
+)
+
+
+def orders(order_lines: DataFrame) -> DataFrame:
+    """Sum lines to orders. Takes all lines of the orders concerned.
+
+    Lines that are neither sold for money nor taken back (gifts, stock corrections) count as lines, without an amount.
+    """
+    counts = F.col("is_sale") | F.col("is_return")
+    is_product = counts & F.col("is_product")
+    first = F.struct("ordered_at", "order_line_id")
+    return (
+        order_lines.groupBy("order_id")
+        .agg(
+            *[F.min_by(name, first).alias(name) for name in ("customer_id", "channel", "is_return", "currency", "country")],
+            F.min("ordered_at").alias("ordered_at"),
+            F.min("ordered_on").alias("ordered_on"),
+            F.sum(F.when(counts, F.col("amount")).otherwise(0)).alias("amount"),
+            F.sum(F.when(is_product, F.col("amount")).otherwise(0)).alias("product_amount"),
+            F.count("*").alias("count_lines"),
+            F.countDistinct(F.when(F.col("is_product"), F.col("product_id"))).alias("count_products"),
+            F.sum(F.when(is_product, F.col("quantity")).otherwise(0)).alias("count_units"),
+            F.max("_batch").alias("_batch"),
+        )
+        .transform(ORDERS.conform)
+    )
