@@ -7,7 +7,7 @@ import runpy
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -43,6 +43,18 @@ class Counts:
 
 
 @dataclass
+class TrainedModel:
+    """A version that a step trained."""
+
+    name: str
+    version: str
+    what: str
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    is_champion: bool
+
+
+@dataclass
 class Outcome:
     """How one step ended."""
 
@@ -54,6 +66,7 @@ class Outcome:
     counts: dict[str, Counts] = field(default_factory=dict)  # by table
     remarks: list[str] = field(default_factory=list)  # for the person who watches
     refused: list[str] = field(default_factory=list)  # sources, files and contracts that stopped, in words
+    models: list[TrainedModel] = field(default_factory=list)
     batch: int | None = None
     message: str | None = None
 
@@ -67,6 +80,7 @@ class Run:
         root: str = DEFAULT_ROOT,
         as_of: date | None = None,
         lake_file: str | None = None,
+        retrain: bool = False,
         engine: session.Engine = "spark",
         spark: SparkSession | None = None,
         on_progress: Callable[[str], None] = lambda text: None,
@@ -74,6 +88,7 @@ class Run:
         self.config: LakeFile = load_lake_file(lake_file)
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.retrain = retrain
         self._asked_as_of = as_of
         self._engine = engine
         self._given_spark = spark
@@ -99,8 +114,8 @@ class Run:
 
         Raises: ConfigError when the lake holds no order, or none by that day.
         """
-        first, last = (extreme(*OBSERVED) for extreme in (self.lake.smallest, self.lake.largest))
-        if first is None:
+        first, last = self._observed_days()
+        if first is None or last is None:
             raise ConfigError(f"The lake {self.root} holds no order yet. Land sales first: `customerlake run`.")
         if self._asked_as_of and self._asked_as_of < first:
             raise ConfigError(
@@ -109,9 +124,30 @@ class Run:
             )
         return self._asked_as_of or last
 
+    @property
+    def first_ordered_on(self) -> date:
+        """First day with an order. Raises: ConfigError when the lake holds none."""
+        first, _ = self._observed_days()
+        return first or self.as_of
+
+    def _observed_days(self) -> tuple[date | None, date | None]:
+        return self.lake.smallest(*OBSERVED), self.lake.largest(*OBSERVED)
+
     def read(self, table: Table) -> DataFrame:
         self._current.versions_read.setdefault(table.name, self.lake.version(table))
         return self.lake.read(table)
+
+    def read_as_of(self, table: Table) -> DataFrame:
+        """The rows of this run's as_of."""
+        return self.read(table).where(F.col("as_of") == F.lit(self.as_of))
+
+    def inputs(self) -> dict[str, tuple[str, int]]:
+        """Path and Delta version of each table that the step has read."""
+        return {name: (self.lake.path(name), version) for name, version in self._current.versions_read.items()}
+
+    def tags(self) -> dict[str, str]:
+        """What a reviewer needs to find this run again."""
+        return {"run_id": self.run_id, "as_of": str(self.as_of), "lake": self.config.name, "customerlake": __version__}
 
     def append(self, table: Table, df: DataFrame) -> Written:
         return self._wrote(self.lake.append(table, df))
@@ -119,9 +155,14 @@ class Run:
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         return self._wrote(self.lake.overwrite(table, df))
 
-    def replace(self, table: Table, df: DataFrame, *, where: str | None = None) -> Written:
-        """Replace the rows of this run's as_of, or those for which `where` holds."""
-        return self._wrote(self.lake.replace(table, df, where=where or f"as_of = DATE'{self.as_of}'"))
+    def replace(self, table: Table, df: DataFrame) -> Written:
+        """Replace the rows of this run's as_of."""
+        return self.replace_dates(table, df, dates=[self.as_of])
+
+    def replace_dates(self, table: Table, df: DataFrame, *, dates: Sequence[date]) -> Written:
+        """Replace the rows of several as_of dates in one commit."""
+        listed = ", ".join(f"DATE'{day}'" for day in dates)
+        return self._wrote(self.lake.replace(table, df, where=f"as_of IN ({listed})"))
 
     def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
         return self._wrote(self.lake.merge(table, arrived, **rules))
@@ -167,6 +208,13 @@ class Run:
                 "do not trust the tables, and report this."
             )
         self._current.counts[accepted.name] = counts
+
+    def report_model(
+        self, name: str, version: str, what: str, metrics: dict[str, float], *,
+        is_champion: bool, baseline: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        """Show a trained version, and its baseline's metrics beside its own."""
+        self._current.models.append(TrainedModel(name, version, what, metrics, baseline or {}, is_champion))
 
     def remark(self, text: str) -> None:
         """Say something to the person who watches, at the end of the step."""
@@ -222,11 +270,12 @@ def run(main: Main) -> None:
     parser = argparse.ArgumentParser(description=main.__globals__.get("__doc__"))
     parser.add_argument("--root", default=DEFAULT_ROOT, help="folder of the lake")
     parser.add_argument("--as-of", type=date.fromisoformat, help="last day of the observation period, YYYY-MM-DD")
+    parser.add_argument("--retrain", action="store_true", help="train models even when the last version is young")
     parser.add_argument("--lake", help="lake file; without it the sales that ship with the package")
     values = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake)
+        current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake, retrain=values.retrain)
         outcome = execute(step_of_job(sys.argv[0]), current)
     except LakeError as error:
         sys.exit(f"customerlake: {error}")

@@ -11,7 +11,7 @@ import yaml
 from pyspark.sql import SparkSession
 
 from customerlake.runtime.config import shipped
-from customerlake.runtime.jars import class_data_archive, delta_jars_present
+from customerlake.runtime.jars import delta_jars_present
 from customerlake.runtime.java import find_java
 
 Engine = Literal["spark", "sail"]
@@ -47,8 +47,6 @@ def _local() -> SparkSession:
     os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")  # no look-up of a name that a laptop may not have
     values = yaml.safe_load((shipped("conf") / "spark" / "local.yaml").read_text(encoding="utf-8"))
     values["spark.driver.extraJavaOptions"] += f" -Dlog4j2.configurationFile={_log_settings()}"
-    if archive := class_data_archive():
-        values["spark.driver.extraJavaOptions"] += f" -XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:class+path=off"
     builder = SparkSession.builder.appName("customerlake")
     for key, value in (values | REQUIRED).items():
         builder = builder.config(key, value)

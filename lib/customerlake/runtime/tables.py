@@ -76,6 +76,8 @@ class Lake:
 
     def replace(self, table: Table, df: DataFrame, *, where: str) -> Written:
         """Replace the rows for which the SQL condition `where` holds, in one commit."""
+        if not self.exists(table):
+            return self.append(table, df)
         return self._write(table, df.write.mode("overwrite").option("replaceWhere", where))
 
     def merge(

@@ -47,8 +47,8 @@ def cancellations(order_lines: DataFrame) -> DataFrame:
         .where("is_return")
         .withColumns(
             {
-                "cancelled_order_line_id": F.coalesce("whole.order_line_id", "part.order_line_id"),
-                "cancelled_order_id": F.coalesce("whole.order_id", "part.order_id"),
+                "cancelled_order_line_id": of_linked_sale("order_line_id"),
+                "cancelled_order_id": of_linked_sale("order_id"),
                 "link_rule": link_rule(),
                 "cancelled_on": F.col("ordered_on"),
                 "quantity": -F.col("quantity"),
@@ -61,6 +61,10 @@ def cancellations(order_lines: DataFrame) -> DataFrame:
 
 def is_candidate() -> Column:
     return F.col("is_sale") | (F.col("is_return") & (F.col("quantity") < 0))
+
+
+def of_linked_sale(name: str) -> Column:
+    return F.when(F.col("whole").isNotNull(), F.col(f"whole.{name}")).when(F.col("part").isNotNull(), F.col(f"part.{name}"))
 
 
 def link_rule() -> Column:

@@ -1,0 +1,24 @@
+"""features.snapshot -> a registered version of the segments, when the last one is too old."""
+
+from customerlake.features.snapshot import SNAPSHOT
+from customerlake.models.registry import Registry
+from customerlake.models.segments_training import MODEL, train_segments
+from customerlake.runtime import job
+
+
+def main(run: job.Run) -> None:
+    registry, config = Registry(run.root), run.config.segments
+    if not run.retrain and not registry.is_due(MODEL, run.as_of, config.retrain_after_days):
+        return run.remark("kept: the last version is young enough")
+    snapshot = run.read_as_of(SNAPSHOT)
+    trained = train_segments(
+        registry, config, snapshot, as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress
+    )
+    run.report_model(
+        MODEL, trained.version.number, f"k-means, k = {trained.k}", {"silhouette": trained.silhouette, "stability": trained.stability},
+        is_champion=trained.is_champion,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    job.run(main)

@@ -1,0 +1,56 @@
+"""Every table of the lake, in path order. Erase, export, backup, access, monitoring and the docs walk this list."""
+
+from customerlake.bronze.files import FILES
+from customerlake.bronze.sources.sales import SALES
+from customerlake.contracts.table import Table
+from customerlake.errors import ConfigError
+from customerlake.features.labels import LABELS
+from customerlake.features.snapshot import SNAPSHOT
+from customerlake.gold.customer_360 import CUSTOMER_360
+from customerlake.gold.customer_value import CUSTOMER_VALUE
+from customerlake.gold.kpis import KPIS
+from customerlake.gold.profile_statistics import PROFILE_STATISTICS
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
+from customerlake.gold.rfm import RFM
+from customerlake.models.churn import CHURN
+from customerlake.models.segments import SEGMENTS
+from customerlake.publish.customers import CUSTOMERS as PUBLISHED_CUSTOMERS
+from customerlake.publish.early_warning import EARLY_WARNING
+from customerlake.runtime.runs import RUNS
+from customerlake.silver.cancellations import CANCELLATIONS
+from customerlake.silver.customers import CUSTOMERS
+from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
+from customerlake.silver.orders import ORDERS
+from customerlake.silver.products import PRODUCTS
+
+CATALOGUE: tuple[Table, ...] = (
+    FILES,
+    SALES,
+    REJECTED_ORDER_LINES,
+    ORDER_LINES,
+    ORDERS,
+    CANCELLATIONS,
+    CUSTOMERS,
+    PRODUCTS,
+    RFM,
+    CUSTOMER_VALUE,
+    PURCHASE_BEHAVIOUR,
+    KPIS,
+    PROFILE_STATISTICS,
+    CUSTOMER_360,
+    SNAPSHOT,
+    LABELS,
+    SEGMENTS,
+    CHURN,
+    PUBLISHED_CUSTOMERS,
+    EARLY_WARNING,
+    RUNS,
+)
+
+
+def table_named(name: str) -> Table:
+    """The table of that name. Raises: ConfigError that lists the names there are."""
+    for table in CATALOGUE:
+        if table.name == name:
+            return table
+    raise ConfigError(f"There is no table {name!r}. The tables are: {', '.join(table.name for table in CATALOGUE)}.")

@@ -1,0 +1,121 @@
+"""The command `customerlake`: run the pipeline, and look at what the lake holds."""
+
+import logging
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from customerlake import terminal
+from customerlake.catalogue import CATALOGUE, table_named
+from customerlake.errors import LakeError
+from customerlake.runtime import job, pipeline
+from customerlake.runtime.tables import Lake
+
+USAGE, FAILED, REFUSED = 2, 1, 3
+
+app = typer.Typer(
+    help="Analytic CRM on a lakehouse: from landed sales to the tables that people act on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Root = Annotated[str, typer.Option("--root", help="Folder of the lake; made when it is not there.")]
+
+
+@app.command()
+def run(
+    root: Root = job.DEFAULT_ROOT,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day of the observation period; by default the last day with an order."),
+    ] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="STEP", help="Run this step alone.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="STEP", help="Run this step and all after it.")] = None,
+    lake: Annotated[
+        str | None, typer.Option("--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package.")
+    ] = None,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Train models even when the last version is young.")] = False,
+) -> None:
+    """Take what is new through every layer: bronze, silver, gold, features, models, publish.
+
+    Exit code: 0 all is well; 1 a step failed; 2 the command or lake file cannot be used; 3 files were refused, the rest is done.
+    """
+    console = Console(stderr=False)
+    try:
+        chosen = pipeline.steps(only=only, start=start)
+        with terminal.Progress(console, len(chosen)) as progress:
+            current = job.Run(
+                root=root, as_of=as_of.date() if as_of else None, lake_file=lake, retrain=retrain, on_progress=progress.say
+            )
+            _log_to_file(current)
+            outcomes = []
+            for step in chosen:
+                progress.begin(step)
+                outcomes.append(job.execute(step, current))
+                progress.end(outcomes[-1])
+                if outcomes[-1].state == "failed":
+                    break
+    except LakeError as error:
+        _fail(error)
+    terminal.summary(console, current, outcomes)
+    failed = any(outcome.state == "failed" for outcome in outcomes)
+    raise typer.Exit(FAILED if failed else REFUSED if any(outcome.refused for outcome in outcomes) else 0)
+
+
+@app.command()
+def tables(root: Root = job.DEFAULT_ROOT) -> None:
+    """Print the lake's map: every table with its grain, key, personal columns and rows."""
+    terminal.lake_map(Console(), CATALOGUE, _lake(root))
+
+
+@app.command()
+def show(
+    table: Annotated[str, typer.Argument(help="Name as `customerlake tables` prints it, gold.rfm for example.")],
+    root: Root = job.DEFAULT_ROOT,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="How many rows.")] = 10,
+) -> None:
+    """Print rows of a table."""
+    try:
+        terminal.rows_of(Console(), table_named(table), _lake(root), rows)
+    except LakeError as error:
+        _fail(error)
+
+
+@app.command()
+def steps() -> None:
+    """Print the steps of a run, in order."""
+    terminal.step_list(Console(), pipeline.PIPELINE)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
+
+
+def _lake(root: str) -> Lake:
+    def no_engine() -> None:
+        raise RuntimeError("looking at a lake needs no engine")
+
+    return Lake(root if "://" in root else str(Path(root).resolve()), no_engine)  # type: ignore[arg-type]  # never called
+
+
+def _log_to_file(current: job.Run) -> None:
+    """The events of a run go to a file of their own under the root."""
+    if "://" in current.root:
+        return
+    folder = Path(current.root) / "logs"
+    folder.mkdir(exist_ok=True)
+    logging.basicConfig(
+        filename=folder / f"{current.run_id}.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    for noisy in ("py4j", "mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _fail(error: LakeError) -> None:
+    terminal.failure(Console(stderr=True), error)
+    sys.exit(USAGE)

@@ -1,0 +1,60 @@
+"""gold.customer_value: what each customer was worth up to a date, before and after returns. Observed, not predicted."""
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
+
+CUSTOMER_VALUE = Table(
+    name="gold.customer_value",
+    grain="one row per customer_id and as_of; customers with neither purchase nor return by then are absent",
+    key=("customer_id", "as_of"),
+    partitioned_by=("as_of",),
+    columns=(
+        Field("customer_id", T.StringType(), "customer", personal="identify"),
+        Field("as_of", T.DateType(), "last day of the observation period"),
+        Field("gross_spend", MONEY, "spend over all orders, before returns", unit="currency"),
+        Field("returned_amount", MONEY, "money given back, zero or above", unit="currency"),
+        Field("net_spend", MONEY, "gross_spend - returned_amount; below zero when what was returned was bought before the data begins", unit="currency"),
+        Field("product_spend", MONEY, "the part of gross_spend that is products", unit="currency"),
+        Field("count_orders", T.LongType(), "orders, returns left out"),
+        Field("count_returns", T.LongType(), "returns"),
+        Field("average_order_value", MEAN_MONEY, "gross_spend per order; null without one", unit="currency"),
+        Field("returned_share", T.DoubleType(), "returned_amount per gross_spend; null without spend", unit="share"),
+        Field("first_ordered_on", T.DateType(), "first purchase day; null without one"),
+        Field("last_ordered_on", T.DateType(), "last purchase day; null without one"),
+        Field("spend_last_365_days", MONEY, "gross spend in the 365 days up to as_of", unit="currency"),
+    ),
+)
+
+
+def customer_value(orders: DataFrame, *, as_of: date) -> DataFrame:
+    """Sum each known customer's purchases and returns up to and including `as_of`."""
+    is_purchase = ~F.col("is_return") & (F.col("amount") > 0)
+    is_recent = F.col("ordered_on") > F.date_sub(F.lit(as_of), 365)
+    bought = F.when(is_purchase, F.col("amount")).otherwise(0)
+    gross, returned = F.sum(bought), F.sum(F.when(F.col("is_return"), -F.col("amount")).otherwise(0))
+    count_orders = F.sum(is_purchase.cast("int"))
+    return (
+        orders.where(F.col("customer_id").isNotNull() & (F.col("ordered_on") <= F.lit(as_of)))
+        .where(is_purchase | F.col("is_return"))
+        .groupBy("customer_id")
+        .agg(
+            F.lit(as_of).alias("as_of"),
+            gross.alias("gross_spend"),
+            returned.alias("returned_amount"),
+            (gross - returned).alias("net_spend"),
+            F.sum(F.when(is_purchase, F.col("product_amount")).otherwise(0)).alias("product_spend"),
+            count_orders.alias("count_orders"),
+            F.sum(F.col("is_return").cast("int")).alias("count_returns"),
+            F.try_divide(gross, count_orders).alias("average_order_value"),
+            F.try_divide(returned.cast("double"), gross.cast("double")).alias("returned_share"),
+            F.min(F.when(is_purchase, F.col("ordered_on"))).alias("first_ordered_on"),
+            F.max(F.when(is_purchase, F.col("ordered_on"))).alias("last_ordered_on"),
+            F.sum(F.when(is_recent, bought).otherwise(0)).alias("spend_last_365_days"),
+        )
+        .transform(CUSTOMER_VALUE.conform)
+    )

@@ -1,0 +1,160 @@
+"""The only door to MLflow: runs, figures, registered versions, and the alias `champion` that scoring loads."""
+
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import mlflow
+import pandas as pd
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from mlflow.tracking import MlflowClient
+from pyspark.ml import PipelineModel
+
+from customerlake.errors import ModelError
+from customerlake.models.figures import save
+
+CHAMPION = "champion"
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model."""
+
+    model: str
+    number: str
+    as_of: date  # nothing after it was known when the model was trained
+    run_id: str
+    is_champion: bool
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The MLflow store of one lake: MLFLOW_TRACKING_URI where it is set, else a database under the lake's root."""
+
+    def __init__(self, root: str) -> None:
+        folder = Path(root) / "mlflow"
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder}/mlflow.db"
+        self.artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else f"{folder}/artifacts"
+        if self.artifacts:
+            folder.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI", self.uri))
+        self.client = MlflowClient()
+
+    @contextmanager
+    def run(self, experiment: str, name: str, tags: Mapping[str, str], *, nested: bool = False) -> Iterator[str]:
+        """Open a run of an experiment and give its id."""
+        if not nested and self.client.get_experiment_by_name(experiment) is None:
+            self.client.create_experiment(experiment, artifact_location=self.artifacts)
+        if not nested:
+            mlflow.set_experiment(experiment)
+        with mlflow.start_run(run_name=name, nested=nested, tags=dict(tags)) as active:
+            yield active.info.run_id
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        mlflow.log_params(dict(values))
+
+    def log_metrics(self, values: Mapping[str, float]) -> None:
+        mlflow.log_metrics(dict(values))
+
+    def log_inputs(self, versions: Mapping[str, tuple[str, int]], context: str) -> None:
+        """Log each input table with its path and Delta version."""
+        for table, (path, number) in versions.items():
+            source = DeltaDatasetSource(path=path, delta_table_version=number)
+            mlflow.log_input(MetaDataset(source, name=table, digest=f"v{number}"), context=context)
+            mlflow.set_tag(f"version_of.{table}", str(number))
+
+    def log_figure(self, chart: alt.TopLevelMixin, name: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            mlflow.log_artifact(str(save(chart, Path(folder) / f"{name}.png")), "figures")
+
+    def log_text(self, text: str, name: str) -> None:
+        mlflow.log_text(text, name)
+
+    def log_values(self, values: Mapping[str, Any], name: str) -> None:
+        """Keep values that scoring needs beside the model."""
+        mlflow.log_dict(dict(values), name)
+
+    def register(
+        self, model: str, fitted: PipelineModel, *, run_id: str, as_of: date, inputs: pd.DataFrame, output: pd.DataFrame,
+        metrics: Mapping[str, float],
+    ) -> Version:
+        """Save a fitted pipeline in the active run and register it as a new version."""
+        requirements = [f"{name}=={installed(name)}" for name in ("pyspark", "numpy")]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow warns of integer columns in signatures; ours cannot be missing
+            logged = mlflow.spark.log_model(
+                fitted, "model", signature=infer_signature(inputs, output), pip_requirements=requirements
+            )
+        self._ensure_model(model)
+        tags = {"as_of": str(as_of)} | {f"holdout_{name}": f"{value:.6f}" for name, value in metrics.items()}
+        made = self.client.create_model_version(model, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id)
+        return Version(model, str(made.version), as_of, run_id, False, tags)
+
+    def versions(self, model: str) -> list[Version]:
+        """All registered versions, oldest first; none for an unknown model."""
+        champion = self._champion_number(model)
+        found = self.client.search_model_versions(f"name = '{model}'")
+        return sorted(
+            (
+                Version(model, str(v.version), date.fromisoformat(v.tags["as_of"]), v.run_id, str(v.version) == champion, v.tags)
+                for v in found
+            ),
+            key=lambda v: int(v.number),
+        )
+
+    def usable(self, model: str, as_of: date) -> Version | None:
+        """The version that may score `as_of`: the champion, unless it has seen later days; then the newest that has not."""
+        honest = [version for version in self.versions(model) if version.as_of <= as_of]
+        return max(honest, key=lambda version: (version.is_champion, version.as_of, int(version.number)), default=None)
+
+    def is_due(self, model: str, as_of: date, retrain_after_days: int) -> bool:
+        """No usable version is young enough. A version that lost to the champion counts: it was tried."""
+        return not any(0 <= (as_of - version.as_of).days < retrain_after_days for version in self.versions(model))
+
+    def promote(self, version: Version) -> None:
+        self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
+
+    def load(self, version: Version) -> PipelineModel:
+        """Raises: ModelError when its files are gone."""
+        try:
+            alias = f"@{CHAMPION}" if version.is_champion else f"/{version.number}"
+            loaded: PipelineModel = mlflow.spark.load_model(f"models:/{version.model}{alias}")
+        except (MlflowException, OSError) as error:
+            raise ModelError(
+                f"Version {version.number} of the model {version.model} cannot be loaded from {self.uri}: {error}. "
+                "Train again: `customerlake run --from features --retrain`."
+            ) from error
+        return loaded
+
+    def values(self, version: Version, name: str) -> dict[str, Any]:
+        """Values that were kept beside a version's model."""
+        path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=name)
+        loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        return loaded
+
+    def _ensure_model(self, model: str) -> None:
+        if not self.client.search_registered_models(f"name = '{model}'"):
+            self.client.create_registered_model(model)
+
+    def _champion_number(self, model: str) -> str | None:
+        try:
+            return str(self.client.get_model_version_by_alias(model, CHAMPION).version)
+        except MlflowException:
+            return None

@@ -1,0 +1,173 @@
+"""Put Delta Lake's jars beside Spark's own, once, so that later sessions start without network and without Ivy."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from importlib import metadata, util
+from pathlib import Path
+
+from customerlake.errors import LakeError
+from customerlake.runtime.java import find_java
+
+SCALA = "2.13"  # the one Scala that Spark 4 is built for
+PLACED = ".customerlake-placed"  # in Spark's jar folder: names of the jars put there, so that an upgrade can take them away
+IVY_SETTINGS = "CUSTOMERLAKE_IVY_SETTINGS"  # environment: an Ivy settings file that names a mirror
+
+
+def spark_folder() -> Path:
+    """The folder of the installed pyspark package, found without importing it.
+
+    Raises: LakeError when pyspark is not installed.
+    """
+    found = util.find_spec("pyspark")
+    if found is None or found.origin is None:
+        raise LakeError("pyspark is not installed in this Python. Run `make setup`, or `pip install customerlake`.")
+    return Path(found.origin).parent
+
+
+def delta_coordinates(delta_version: str, spark_version: str) -> str:
+    """Maven coordinates of Delta for a Spark, as delta's own `configure_spark_with_delta_pip` forms them."""
+    spark_line = ".".join(spark_version.split(".")[:2])
+    return f"io.delta:delta-spark_{spark_line}_{SCALA}:{delta_version}"
+
+
+def delta_jars_present(spark: Path | None = None) -> bool:
+    """Whether Delta's jar for the installed versions lies in Spark's `jars` folder, where it is put after all it needs."""
+    return (_jar_folder(spark) / _delta_jar()).is_file()
+
+
+def fetch(spark: Path | None = None, java_home: Path | None = None) -> tuple[str, ...]:
+    """Resolve Delta's jars as Spark itself does and put them into Spark's `jars` folder; the names of those put there.
+
+    Present already: nothing is started or changed.
+    Raises: LakeError when the jars cannot be had or the folder not written; JavaMissing.
+    """
+    if delta_jars_present(spark):
+        return ()
+    folder = spark or spark_folder()
+    with tempfile.TemporaryDirectory(prefix="customerlake-ivy-") as ivy:
+        resolved = _resolve(folder, java_home or find_java(), Path(ivy))
+        try:
+            return place(resolved, _jar_folder(folder), last=_delta_jar())
+        except OSError as error:
+            raise LakeError(
+                f"Delta Lake's jars cannot be put into {_jar_folder(folder)}: {error.strerror}. "
+                "Make that folder writable, or install into a virtual environment of your own."
+            ) from error
+
+
+def place(resolved: Mapping[str, Path], jars: Path, *, last: str) -> tuple[str, ...]:
+    """Copy resolved jars, name -> file, into `jars`, each whole or not at all; what Spark brings itself stays Spark's.
+
+    `last` is copied after all others, so that its presence says that all are there. Jars that an earlier call placed and
+    this one does not are taken away.
+    """
+    record = jars / PLACED
+    before = set(record.read_text(encoding="utf-8").split()) if record.exists() else set()
+    of_spark = {artifact(jar.name) for jar in jars.glob("*.jar") if jar.name not in before}
+    names = sorted((name for name in resolved if artifact(name) not in of_spark), key=lambda name: (name == last, name))
+    record.write_text("\n".join(sorted(before.union(names))), encoding="utf-8")
+    for stale in before.difference(names):
+        (jars / stale).unlink(missing_ok=True)
+    for name in names:
+        part = jars / f".{name}.{os.getpid()}.part"
+        try:
+            shutil.copyfile(resolved[name], part)
+            os.replace(part, jars / name)
+        finally:
+            part.unlink(missing_ok=True)
+    record.write_text("\n".join(names), encoding="utf-8")
+    return tuple(names)
+
+
+def artifact(jar: str) -> str:
+    """A jar's name without its version: 'delta-spark_4.1_2.13' of 'delta-spark_4.1_2.13-4.4.0.jar'."""
+    return re.sub(r"-\d[^-]*(-\d[^-]*)?\.jar$", "", jar)
+
+
+def _jar_folder(spark: Path | None) -> Path:
+    return (spark or spark_folder()) / "jars"
+
+
+def _coordinates() -> str:
+    return delta_coordinates(metadata.version("delta-spark"), metadata.version("pyspark"))
+
+
+def _delta_jar() -> str:
+    _, name, version = _coordinates().split(":")
+    return f"{name}-{version}.jar"
+
+
+def _resolve(spark: Path, java_home: Path, ivy: Path) -> dict[str, Path]:
+    (ivy / "conf").mkdir()
+    (ivy / "nothing.py").touch()
+    settings = {"spark.jars.ivy": str(ivy), "spark.ui.enabled": "false"}
+    if os.environ.get(IVY_SETTINGS):
+        settings["spark.jars.ivySettings"] = os.environ[IVY_SETTINGS]
+    command = [str(spark / "bin" / "spark-submit"), "--master", "local", "--packages", _coordinates()]
+    for key, value in settings.items():
+        command += ["--conf", f"{key}={value}"]
+    own = {
+        "JAVA_HOME": str(java_home),
+        "SPARK_HOME": str(spark),
+        "SPARK_CONF_DIR": str(ivy / "conf"),  # a cluster's settings on this machine are not for this
+        "SPARK_LOCAL_HOSTNAME": "localhost",  # a machine without network must fail at the download, not at its own name
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+    told = subprocess.run(
+        [*command, str(ivy / "nothing.py")],
+        env=os.environ | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    # Ivy retrieves into names like io.delta_delta-storage-4.4.0.jar: the organisation, then the jar's own name
+    resolved = {jar.name.split("_", 1)[1]: jar for jar in (ivy / "jars").glob("*.jar")}
+    if told.returncode != 0 or _delta_jar() not in resolved:
+        raise LakeError(_unresolved(spark, told.stdout.splitlines()))
+    return resolved
+
+
+def _unresolved(spark: Path, output: Iterable[str]) -> str:
+    return (
+        f"Spark needs Delta Lake's jars ({_coordinates()} and what it depends on), and they could not be fetched: "
+        f"{_reason(output)}.\n"
+        "Do one of these:\n"
+        "  - with a network that reaches Maven Central: run the same command again;\n"
+        f"  - with a mirror of it: set {IVY_SETTINGS} to an Ivy settings file that names the mirror, and run it again;\n"
+        f"  - by hand: run it where there is a network, then copy the jars that {PLACED} lists there, and that file, into\n"
+        f"    {_jar_folder(spark)}"
+    )
+
+
+def _reason(output: Iterable[str]) -> str:
+    """What stopped Ivy, in one line of its own words; the network's reasons come before Ivy's, which follow from them."""
+    lines = [line.strip() for line in output if line.strip()]
+    exception = r'(?:Exception in thread "main"|Caused by:) [\w.$]+: (.+)'
+    for telling in (r"\(java[\w.$]*\.(\w+: .+)\)$", r"(Host \S+ not found)", exception):
+        for line in lines:
+            if found := re.search(telling, line):
+                return found[1]
+    return lines[-1] if lines else "spark-submit said nothing"
+
+
+def main() -> None:
+    started = time.monotonic()
+    try:
+        names = fetch()
+    except LakeError as error:
+        sys.exit(str(error))
+    if names:
+        sys.stdout.write(f"{len(names)} jars put beside Spark's own in {time.monotonic() - started:.0f} s\n")
+
+
+if __name__ == "__main__":
+    main()

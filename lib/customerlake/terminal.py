@@ -1,0 +1,190 @@
+"""What the command prints: progress while it runs, the summary after, and views of the lake."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table as Grid
+
+from customerlake.contracts.table import Table
+from customerlake.errors import LakeError
+from customerlake.runtime.job import Outcome, Run
+from customerlake.runtime.pipeline import Step
+from customerlake.runtime.tables import Lake
+
+MARKS = {"succeeded": "[green]✓[/]", "unchanged": "[dim]·[/]", "failed": "[red]✗[/]"}
+
+
+class Progress:
+    """One line per finished step, and a moving line that says what the current one does."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        self.console = console
+        self.steps = steps
+        self.number = 0
+        self.step: Step | None = None
+        self.begun = perf_counter()
+        self.status = console.status("starting")
+
+    def __enter__(self) -> "Progress":
+        self.status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.status.stop()
+
+    def begin(self, step: Step) -> None:
+        self.number += 1
+        self.step = step
+        self.say(step.makes)
+
+    def say(self, text: str) -> None:
+        name = self.step.name if self.step else "starting"
+        self.status.update(f"{self.number:>2}/{self.steps} [bold]{name}[/]  [dim]{escape(text)}[/]")
+
+    def end(self, outcome: Outcome) -> None:
+        step = outcome.step
+        wrote = ", ".join(f"{written.table} {written.rows:,}" for written in outcome.written)
+        said = "nothing new" if outcome.state == "unchanged" and not outcome.remarks else wrote or "; ".join(outcome.remarks)
+        self.console.print(
+            f"{MARKS[outcome.state]} {self.number:>2}/{self.steps} {step.name:<22}{outcome.seconds:>7.1f} s  [dim]{escape(said)}[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
+    """Rows in, out and quarantined per table, seconds per step, models beside baselines, where all lies, what to look at."""
+    console.print()
+    console.print(_tables_written(run, outcomes))
+    for outcome in outcomes:
+        for name, counts in outcome.counts.items():
+            console.print(
+                f"Every row is accounted for in {name}: {counts.received:,} received = {counts.accepted:,} accepted + "
+                f"{counts.quarantined:,} quarantined + {counts.duplicates:,} exact duplicates",
+                soft_wrap=True,
+            )
+    if any(outcome.models for outcome in outcomes):
+        console.print(_models(outcomes))
+    for outcome in outcomes:
+        for text in outcome.refused:
+            console.print(f"[yellow]refused[/] {escape(text)}", soft_wrap=True)
+        if outcome.message:
+            console.print(Panel(escape(outcome.message), title=f"{outcome.step.name} failed", border_style="red"))
+    console.print(_places(run, outcomes))
+
+
+def lake_map(console: Console, tables: Sequence[Table], lake: Lake) -> None:
+    """Every table in path order."""
+    grid = Grid(title=f"The lake {lake.root}", title_justify="left", show_lines=False)
+    grid.add_column("table", no_wrap=True)
+    grid.add_column("rows", justify="right", no_wrap=True)
+    grid.add_column("grain")
+    grid.add_column("key")
+    grid.add_column("personal columns")
+    layer = ""
+    for table in tables:
+        if layer and table.layer != layer:
+            grid.add_section()
+        layer = table.layer
+        rows = f"{lake.count(table):,}" if lake.exists(table) else "-"
+        grid.add_row(table.name, rows, table.grain, ", ".join(table.key), ", ".join(table.personal_columns))
+    console.print(grid)
+
+
+def rows_of(console: Console, table: Table, lake: Lake, rows: int) -> None:
+    """Some rows of a table: across the screen where they fit, else one under the other."""
+    found = lake.head(table, rows)
+    columns = [name for name in table.column_names if name in found.column_names]
+    console.print(f"{table.name}: {table.grain}. {lake.count(table):,} rows, version {lake.version(table)}.", soft_wrap=True)
+    texts = [[_shown(value) for value in found[name].to_pylist()] for name in columns]
+    widths = [max([len(name), *map(len, column)]) for name, column in zip(columns, texts, strict=True)]
+    if sum(widths) + 3 * len(widths) <= console.width:
+        grid = Grid(*columns)
+        for row in zip(*texts, strict=True):
+            grid.add_row(*map(escape, row))
+        console.print(grid)
+        return
+    for number, row in enumerate(zip(*texts, strict=True), start=1):
+        console.print(f"[dim]row {number}[/]")
+        for name, value in zip(columns, row, strict=True):
+            console.print(f"  {name:<{max(map(len, columns))}}  {escape(value)}", highlight=False)
+
+
+def step_list(console: Console, steps: Sequence[Step]) -> None:
+    grid = Grid("step", "job", "makes", "after")
+    for step in steps:
+        grid.add_row(step.name, f"jobs/{step.job}", step.makes, ", ".join(step.after))
+    console.print(grid)
+
+
+def failure(console: Console, error: LakeError) -> None:
+    console.print(f"[red]customerlake:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+
+
+def _tables_written(run: Run, outcomes: Sequence[Outcome]) -> Grid:
+    total = sum(outcome.seconds for outcome in outcomes)
+    grid = Grid(title="What this run did", title_justify="left")
+    grid.add_column("step", no_wrap=True)
+    grid.add_column("seconds", justify="right")
+    grid.add_column("share", justify="right")
+    grid.add_column("table", no_wrap=True)
+    for heading in ("written", "in the lake", "quarantined"):
+        grid.add_column(heading, justify="right")
+    for outcome in outcomes:
+        share = outcome.seconds / total if total else 0
+        time = (outcome.step.name, f"{outcome.seconds:.1f}", f"{share:.0%}")
+        for row, written in enumerate(outcome.written):
+            counts = outcome.counts.get(written.table)
+            grid.add_row(
+                *(time if row == 0 else ("", "", "")),
+                written.table, f"{written.rows:,}", f"{run.lake.count(written.table):,}", f"{counts.quarantined:,}" if counts else "",
+            )  # fmt: skip
+        if not outcome.written:
+            grid.add_row(*time, f"[dim]{'; '.join(outcome.remarks) or outcome.state}[/]")
+    grid.add_section()
+    grid.add_row("all", f"{total:.1f}", "100%")
+    return grid
+
+
+def _models(outcomes: Sequence[Outcome]) -> Grid:
+    grid = Grid(title="Models, judged on days that they have not seen", title_justify="left")
+    for heading in ("model", "version", "what", "metric"):
+        grid.add_column(heading, no_wrap=True)
+    for heading in ("model's", "baseline's"):
+        grid.add_column(heading, justify="right")
+    shown = ("roc_auc", "pr_auc", "lift_top_tenth", "brier", "silhouette", "stability")
+    for model in (model for outcome in outcomes for model in outcome.models):
+        alias = " = champion" if model.is_champion else ""
+        first = (model.name, f"{model.version}{alias}", model.what)
+        for metric in (name for name in shown if name in model.metrics):
+            baseline = f"{model.baseline[metric]:.3f}" if metric in model.baseline else ""
+            grid.add_row(*first, metric, f"{model.metrics[metric]:.3f}", baseline)
+            first = ("", "", "")
+    return grid
+
+
+def _places(run: Run, outcomes: Sequence[Outcome]) -> Panel:
+    root = run.root
+    lines = [
+        f"Tables    {root}/<layer>/<table>, Delta",
+        *[f"Export    {remark}" for o in outcomes for remark in o.remarks if remark.endswith(".csv")],
+        f"Models    {root}/mlflow   →  mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db",
+        f"Log       {root}/logs/{run.run_id}.log",
+        "",
+        f"Look at   customerlake show publish.early_warning --root {root}",
+        f"          customerlake show gold.kpis --root {root}",
+        f"          customerlake tables --root {root}",
+    ]
+    return Panel("\n".join(map(escape, lines)), title="Where everything lies, and what to look at next", title_align="left")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return "" if value is None else str(value)
