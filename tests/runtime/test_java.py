@@ -18,7 +18,7 @@ def java_home(home: Path, *, release: str | None = None, answer: str = "", execu
     binary.write_text(f"#!/bin/sh\n/bin/cat >&2 <<'end'\n{answer}\nend\n")
     binary.chmod(0o755 if executable else 0o644)
     if release is not None:
-        (home / "release").write_text(f'IMPLEMENTOR="Nobody"\nJAVA_VERSION="{release}"\nJAVA_VERSION_DATE="2025-04-15"\n')
+        (home / "release").write_text(f'IMPLEMENTOR="Nobody"\nJAVA_VERSION="{release}"\nJAVA_VERSION_DATE="2025"\n')
     return home
 
 

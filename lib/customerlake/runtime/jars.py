@@ -15,7 +15,7 @@ from customerlake.errors import LakeError
 from customerlake.runtime.java import find_java
 
 SCALA = "2.13"  # the one Scala that Spark 4 is built for
-PLACED = ".customerlake-placed"  # in Spark's jar folder: names of the jars put there, so that an upgrade can take them away
+PLACED = ".customerlake-placed"  # in Spark's jar folder: which jars were put there, so that an upgrade takes them away
 IVY_SETTINGS = "CUSTOMERLAKE_IVY_SETTINGS"  # environment: an Ivy settings file that names a mirror
 
 
@@ -37,7 +37,7 @@ def delta_coordinates(delta_version: str, spark_version: str) -> str:
 
 
 def delta_jars_present(spark: Path | None = None) -> bool:
-    """Whether Delta's jar for the installed versions lies in Spark's `jars` folder, where it is put after all it needs."""
+    """Whether Delta's jar for the installed versions lies in Spark's `jars` folder; it is put there last."""
     return (_jar_folder(spark) / _delta_jar()).is_file()
 
 
@@ -64,8 +64,8 @@ def fetch(spark: Path | None = None, java_home: Path | None = None) -> tuple[str
 def place(resolved: Mapping[str, Path], jars: Path, *, last: str) -> tuple[str, ...]:
     """Copy resolved jars, name -> file, into `jars`, each whole or not at all; what Spark brings itself stays Spark's.
 
-    `last` is copied after all others, so that its presence says that all are there. Jars that an earlier call placed and
-    this one does not are taken away.
+    `last` is copied after all others, so that its presence says that all are there. Jars that an earlier call placed
+    and this one does not are taken away.
     """
     record = jars / PLACED
     before = set(record.read_text(encoding="utf-8").split()) if record.exists() else set()
@@ -142,14 +142,14 @@ def _unresolved(spark: Path, output: Iterable[str]) -> str:
         f"{_reason(output)}.\n"
         "Do one of these:\n"
         "  - with a network that reaches Maven Central: run the same command again;\n"
-        f"  - with a mirror of it: set {IVY_SETTINGS} to an Ivy settings file that names the mirror, and run it again;\n"
-        f"  - by hand: run it where there is a network, then copy the jars that {PLACED} lists there, and that file, into\n"
+        f"  - with a mirror of it: set {IVY_SETTINGS} to an Ivy settings file that names it, and run again;\n"
+        f"  - by hand: run it where there is a network, then copy {PLACED} and the jars that it lists into\n"
         f"    {_jar_folder(spark)}"
     )
 
 
 def _reason(output: Iterable[str]) -> str:
-    """What stopped Ivy, in one line of its own words; the network's reasons come before Ivy's, which follow from them."""
+    """What stopped Ivy, in one line of its own words; the network's reasons first, as Ivy's follow from them."""
     lines = [line.strip() for line in output if line.strip()]
     exception = r'(?:Exception in thread "main"|Caused by:) [\w.$]+: (.+)'
     for telling in (r"\(java[\w.$]*\.(\w+: .+)\)$", r"(Host \S+ not found)", exception):

@@ -1,0 +1,100 @@
+"""What all tests share: one session of the chosen engine, and one lake of the real sales."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from customerlake.runtime import job, session
+from customerlake.runtime.pipeline import PIPELINE, Step
+
+RunStep = Callable[[str], job.Outcome]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine",
+        choices=("sail", "spark"),
+        default="sail",
+        help="sail: fast; spark: JVM Spark with Delta, the reference, which alone runs tests marked spark_only",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--engine") == "spark":
+        return
+    only_spark = pytest.mark.skip(reason="needs JVM Spark: run with --engine spark")
+    for item in items:
+        if "spark_only" in item.keywords:
+            item.add_marker(only_spark)
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> session.Engine:
+    chosen: session.Engine = request.config.getoption("--engine")
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def spark(engine: session.Engine) -> Iterator[SparkSession]:
+    started = session.start(engine)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def real_lake(spark: SparkSession, engine: session.Engine, tmp_path_factory: pytest.TempPathFactory) -> job.Run:
+    """The real sales that ship with the package, all landed at once and taken through bronze, silver, gold and features.
+
+    Tests read it; none may change it.
+    """
+    run = job.Run(root=str(tmp_path_factory.mktemp("real") / "lake"), spark=spark, engine=engine)
+    for step in PIPELINE:
+        if step.name == "train_segments":
+            break
+        outcome = job.execute(step, run)
+        assert outcome.state == "succeeded", outcome.message
+    return run
+
+
+@pytest.fixture
+def sales_folder(tmp_path: Path) -> Path:
+    """An empty landing folder."""
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def lake_file(tmp_path: Path, sales_folder: Path) -> Path:
+    """A lake file whose sales lie in `sales_folder`, under the column names of the real data."""
+    file = tmp_path / "lake.yaml"
+    file.write_text(
+        "name: test\ncurrency: GBP\nfeeds:\n  sales:\n"
+        f"    path: {sales_folder}\n"
+        "    columns: {order_id: InvoiceNo, product_id: StockCode, description: Description, quantity: Quantity,\n"
+        "      ordered_at: InvoiceDate, unit_price: UnitPrice, customer_id: CustomerID, country: Country}\n"
+        "    line_kinds: {POST: postage, D: discount, GIFT_*: gift voucher}\n"
+    )
+    return file
+
+
+@pytest.fixture
+def run(tmp_path: Path, lake_file: Path, spark: SparkSession, engine: session.Engine) -> job.Run:
+    """A run over an empty lake that takes what is put into `sales_folder`."""
+    return job.Run(root=str(tmp_path / "lake"), lake_file=str(lake_file), spark=spark, engine=engine)
+
+
+@pytest.fixture
+def execute(run: job.Run) -> RunStep:
+    """Execute one step of the pipeline by name over `run`."""
+
+    def named(name: str) -> job.Outcome:
+        return job.execute(step_named(name), run)
+
+    return named
+
+
+def step_named(name: str) -> Step:
+    return next(step for step in PIPELINE if step.name == name)
