@@ -81,27 +81,22 @@ $(JARS): $(JAVA)
 # Pieces of shell for the recipes above.
 begin = began=$$(date +%s); printf '%s ... '
 done = echo "$$(($$(date +%s) - began)) s"
-failed = tell() { printf '\n%s\n' "$$1"; tail -n 6 $(LOG) | cut -c 1-200 | sed 's/^/    /'; }; tell >&2
+failed = tell() { printf '\n%s\n' "$$1"; grep -v Retrying $(LOG) | tail -n 6 | cut -c 1-200 | sed 's/^/    /'; }; tell >&2
 fits = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 apt_get = DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends
 
 # Sets `python` to an interpreter that fits and can make virtual environments, or says what is missing and ends.
 define find_python
-	for python in $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3) ''; do \
-		[ -n "$$python" ] && "$$python" -c "$(fits); import ensurepip, venv" 2> /dev/null && break; \
-	done; \
-	if [ -z "$$python" ]; then \
-		for python in $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3) ''; do \
-			[ -n "$$python" ] && "$$python" -c "$(fits)" 2> /dev/null && break; \
-		done; \
-		if [ -z "$$python" ]; then \
-			echo "customerlake needs Python 3.11 or 3.12, and found: $$($(or $(PYTHON),python3) -V 2>&1)." >&2; \
-			echo "Install one (Debian 12: sudo apt-get install -y python3.11-venv), or name yours:" \
-				"make PYTHON=/path/to/python3.11 setup" >&2; exit 1; \
+	pick() { for python in $(or $(PYTHON),python3.11 python3.12 python3); do "$$python" -c "$$1" 2> /dev/null && return; done; false; }; \
+	if ! pick "import ensurepip, venv, $(subst import ,,$(fits))"; then \
+		if ! pick "$(fits)"; then \
+			found=$$("$$python" -V 2> /dev/null) || found="no $$python"; \
+			echo "customerlake needs Python 3.11 or 3.12, and found $$found. Install one (Debian 12: sudo apt-get" \
+				"install -y python3.11-venv), or name yours: make setup PYTHON=/path/to/python3.11" >&2; exit 1; \
 		fi; \
 		package=$$("$$python" -c "import sys; print('python%d.%d-venv' % sys.version_info[:2])"); \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-			echo "Installing $$package, which makes virtual environments ..."; \
+			echo "Installing $$package, without which Python makes no virtual environments ..."; \
 			said=$$({ $(apt_get) update && $(apt_get) install "$$package"; } 2>&1) || \
 				echo "$$said" | tail -n 6 | cut -c 1-200 | sed 's/^/    /' >&2; \
 		fi; \

@@ -20,8 +20,8 @@ def main(run: job.Run) -> None:
     new, copies = without_copies(checked, known)
     batch = last_taken(known) + 1
     if new:
-        received = {"batch": batch, "run_id": run.run_id, "received_at": run.started_at}
-        run.append(SALES, sales(run.spark, new, feed, folder, **received))
+        rows = sales(run.spark, new, feed, folder, batch=batch, run_id=run.run_id, received_at=run.started_at)
+        run.append(SALES, rows)
     if new or copies:
         run.record(FILES, taken(new, copies, batch=batch, run_id=run.run_id, received_at=run.started_at))
         run.remark(f"{len(new)} files taken, {len(copies)} known by content, {len(refusals)} refused")

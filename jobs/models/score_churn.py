@@ -11,7 +11,8 @@ def main(run: job.Run) -> None:
     registry = Registry(run.root)
     version = registry.usable(MODEL, run.as_of)
     if version is None:
-        return run.remark("not scored: no version was trained on days up to --as-of")
+        run.remark("not scored: no version was trained on days up to --as-of")
+        return
     kept = registry.values(version, "scoring.json")
     model = Churn(run.config.churn, kept["candidate"])
     fitted = registry.load(version)

@@ -11,7 +11,8 @@ def main(run: job.Run) -> None:
     registry = Registry(run.root)
     version = registry.usable(MODEL, run.as_of)
     if version is None:
-        return run.remark("not scored: no version was trained on days up to --as-of")
+        run.remark("not scored: no version was trained on days up to --as-of")
+        return
     names = {int(number): name for number, name in registry.values(version, "scoring.json")["names"].items()}
     scored = Segments(run.config.segments).score(run.read_as_of(SNAPSHOT), registry.load(version))
     run.replace(SEGMENTS, scored.transform(named(names, version.number)))

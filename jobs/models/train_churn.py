@@ -12,16 +12,23 @@ from customerlake.runtime import job
 def main(run: job.Run) -> None:
     registry, config = Registry(run.root), run.config.churn
     if not run.retrain and not registry.is_due(MODEL, run.as_of, config.retrain_after_days):
-        return run.remark("kept: the last version is young enough")
+        run.remark("kept: the last version is young enough")
+        return
     split = churn_split(config, first_ordered_on=run.first_ordered_on, as_of=run.as_of)
     if split is None:
-        return run.remark(f"not trained: needs {needed_days(config.horizon_days)} days of sales before --as-of")
+        run.remark(f"not trained: needs {needed_days(config.horizon_days)} days of sales before --as-of")
+        return
     trained = train_churn(
         registry, config, run.read(SNAPSHOT), run.read(LABELS), split,
         as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress,
     )  # fmt: skip
     run.report_model(
-        MODEL, trained.version.number, trained.best, trained.metrics, baseline=trained.baseline, is_champion=trained.is_champion
+        MODEL,
+        trained.version.number,
+        trained.best,
+        trained.metrics,
+        baseline=trained.baseline,
+        is_champion=trained.is_champion,
     )
 
 

@@ -9,15 +9,16 @@ from customerlake.runtime import job
 def main(run: job.Run) -> None:
     registry, config = Registry(run.root), run.config.segments
     if not run.retrain and not registry.is_due(MODEL, run.as_of, config.retrain_after_days):
-        return run.remark("kept: the last version is young enough")
+        run.remark("kept: the last version is young enough")
+        return
     snapshot = run.read_as_of(SNAPSHOT)
     trained = train_segments(
         registry, config, snapshot, as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress
     )
+    metrics = {"silhouette": trained.silhouette, "stability": trained.stability}
     run.report_model(
-        MODEL, trained.version.number, f"k-means, k = {trained.k}", {"silhouette": trained.silhouette, "stability": trained.stability},
-        is_champion=trained.is_champion,
-    )  # fmt: skip
+        MODEL, trained.version.number, f"k-means, k = {trained.k}", metrics, is_champion=trained.is_champion
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from customerlake.runtime import job
 
 def main(run: job.Run) -> None:
     run.replace(CUSTOMERS, customers(run.read(CUSTOMER_360), run.read(SEGMENTS), run.read(CHURN), as_of=run.as_of))
-    run.remark(f"{export_csv(run.lake, CUSTOMERS, as_of=run.as_of, sort_by='customer_id')}")
+    run.exported(export_csv(run.lake, CUSTOMERS, as_of=run.as_of, sort_by="customer_id"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""publish.customers and scores.churn -> publish.early_warning and exports/early_warning-DATE.csv, for one --as-of date."""
+"""publish.customers, scores.churn -> publish.early_warning and exports/early_warning-DATE.csv, for one --as-of date."""
 
 from customerlake.models.churn import CHURN
 from customerlake.publish.customers import CUSTOMERS
@@ -9,7 +9,7 @@ from customerlake.runtime import job
 
 def main(run: job.Run) -> None:
     run.replace(EARLY_WARNING, early_warning(run.read(CUSTOMERS), run.read(CHURN), as_of=run.as_of))
-    run.remark(f"{export_csv(run.lake, EARLY_WARNING, as_of=run.as_of, sort_by='rank')}")
+    run.exported(export_csv(run.lake, EARLY_WARNING, as_of=run.as_of, sort_by="rank"))
 
 
 if __name__ == "__main__":

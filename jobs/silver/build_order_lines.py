@@ -4,7 +4,13 @@ from customerlake.bronze.sources.sales import SALES
 from customerlake.contracts.quarantine import quarantine
 from customerlake.runtime import job
 from customerlake.silver.order_lines import (
-    LATER_LANDING, ORDER_LINES, RECEIVED_AGAIN, REJECTED_ORDER_LINES, order_lines, rejected_lines, typed_lines,
+    LATER_LANDING,
+    ORDER_LINES,
+    RECEIVED_AGAIN,
+    REJECTED_ORDER_LINES,
+    order_lines,
+    rejected_lines,
+    typed_lines,
 )
 
 

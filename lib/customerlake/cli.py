@@ -31,27 +31,41 @@ def run(
     root: Root = job.DEFAULT_ROOT,
     as_of: Annotated[
         datetime | None,
-        typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day of the observation period; by default the last day with an order."),
+        typer.Option(
+            "--as-of",
+            formats=["%Y-%m-%d"],
+            help="Last day of the observation period; by default the last day with an order.",
+        ),
     ] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="STEP", help="Run this step alone.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="STEP", help="Run this step and all after it.")] = None,
     lake: Annotated[
-        str | None, typer.Option("--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package.")
+        str | None,
+        typer.Option(
+            "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
+        ),
     ] = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train models even when the last version is young.")] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train models even when the last version is young.")
+    ] = False,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
 
-    Exit code: 0 all is well; 1 a step failed; 2 the command or lake file cannot be used; 3 files were refused, the rest is done.
+    Exit code: 0 all is well; 1 a step failed; 2 the command or lake file cannot be used; 3 files were refused and the
+    rest is done.
     """
     console = Console(stderr=False)
     try:
         chosen = pipeline.steps(only=only, start=start)
         with terminal.Progress(console, len(chosen)) as progress:
             current = job.Run(
-                root=root, as_of=as_of.date() if as_of else None, lake_file=lake, retrain=retrain, on_progress=progress.say
+                root=root,
+                as_of=as_of.date() if as_of else None,
+                lake_file=lake,
+                retrain=retrain,
+                on_progress=progress.say,
             )
-            _log_to_file(current)
+            _log_to_files(current)
             outcomes = []
             for step in chosen:
                 progress.begin(step)
@@ -103,17 +117,21 @@ def _lake(root: str) -> Lake:
     return Lake(root if "://" in root else str(Path(root).resolve()), no_engine)  # type: ignore[arg-type]  # never called
 
 
-def _log_to_file(current: job.Run) -> None:
-    """The events of a run go to a file of their own under the root."""
+def _log_to_files(current: job.Run) -> None:
+    """The events of a run go to a file of their own under the root, and what the JVM says to one beside it."""
     if "://" in current.root:
         return
     folder = Path(current.root) / "logs"
     folder.mkdir(exist_ok=True)
     logging.basicConfig(
-        filename=folder / f"{current.run_id}.log", level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+        filename=folder / f"{current.run_id}.log",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        force=True,
     )
     for noisy in ("py4j", "mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    current.jvm_log = folder / f"{current.run_id}-jvm.log"
 
 
 def _fail(error: LakeError) -> None:

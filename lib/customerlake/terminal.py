@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
@@ -33,7 +34,9 @@ class Progress:
         self.status.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.status.stop()
 
     def begin(self, step: Step) -> None:
@@ -48,16 +51,13 @@ class Progress:
     def end(self, outcome: Outcome) -> None:
         step = outcome.step
         wrote = ", ".join(f"{written.table} {written.rows:,}" for written in outcome.written)
-        said = "nothing new" if outcome.state == "unchanged" and not outcome.remarks else wrote or "; ".join(outcome.remarks)
-        self.console.print(
-            f"{MARKS[outcome.state]} {self.number:>2}/{self.steps} {step.name:<22}{outcome.seconds:>7.1f} s  [dim]{escape(said)}[/]",
-            highlight=False,
-            soft_wrap=True,
-        )
+        said = "; ".join(filter(None, [wrote, *outcome.remarks])) or _without_table(outcome)
+        line = f"{MARKS[outcome.state]} {self.number:>2}/{self.steps} {step.name:<22}{outcome.seconds:>7.1f} s"
+        self.console.print(f"{line}  [dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
 
 
 def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
-    """Rows in, out and quarantined per table, seconds per step, models beside baselines, where all lies, what to look at."""
+    """Rows in and out per table, seconds per step, models beside baselines, where all lies, what to look at."""
     console.print()
     console.print(_tables_written(run, outcomes))
     for outcome in outcomes:
@@ -99,7 +99,9 @@ def rows_of(console: Console, table: Table, lake: Lake, rows: int) -> None:
     """Some rows of a table: across the screen where they fit, else one under the other."""
     found = lake.head(table, rows)
     columns = [name for name in table.column_names if name in found.column_names]
-    console.print(f"{table.name}: {table.grain}. {lake.count(table):,} rows, version {lake.version(table)}.", soft_wrap=True)
+    console.print(
+        f"{table.name}: {table.grain}. {lake.count(table):,} rows, version {lake.version(table)}.", soft_wrap=True
+    )
     texts = [[_shown(value) for value in found[name].to_pylist()] for name in columns]
     widths = [max([len(name), *map(len, column)]) for name, column in zip(columns, texts, strict=True)]
     if sum(widths) + 3 * len(widths) <= console.width:
@@ -127,31 +129,38 @@ def failure(console: Console, error: LakeError) -> None:
 
 def _tables_written(run: Run, outcomes: Sequence[Outcome]) -> Grid:
     total = sum(outcome.seconds for outcome in outcomes)
-    grid = Grid(title="What this run did", title_justify="left")
+    grid = _plain("What this run did")
     grid.add_column("step", no_wrap=True)
-    grid.add_column("seconds", justify="right")
-    grid.add_column("share", justify="right")
+    for heading in ("seconds", "share", "rows in"):
+        grid.add_column(heading, justify="right", no_wrap=True)
     grid.add_column("table", no_wrap=True)
-    for heading in ("written", "in the lake", "quarantined"):
-        grid.add_column(heading, justify="right")
+    grid.add_column("rows out", justify="right", no_wrap=True)
     for outcome in outcomes:
         share = outcome.seconds / total if total else 0
-        time = (outcome.step.name, f"{outcome.seconds:.1f}", f"{share:.0%}")
-        for row, written in enumerate(outcome.written):
-            counts = outcome.counts.get(written.table)
-            grid.add_row(
-                *(time if row == 0 else ("", "", "")),
-                written.table, f"{written.rows:,}", f"{run.lake.count(written.table):,}", f"{counts.quarantined:,}" if counts else "",
-            )  # fmt: skip
+        read = sum(run.lake.count(name) for name in outcome.versions_read)
+        step = (outcome.step.name, f"{outcome.seconds:.1f}", f"{share:.0%}", f"{read:,}" if read else "")
+        for written in outcome.written:
+            grid.add_row(*step, written.table, f"{written.rows:,}")
+            step = ("", "", "", "")
         if not outcome.written:
-            grid.add_row(*time, f"[dim]{'; '.join(outcome.remarks) or outcome.state}[/]")
+            grid.add_row(*step[:3], "", f"[dim]{_without_table(outcome)}[/]")
     grid.add_section()
     grid.add_row("all", f"{total:.1f}", "100%")
     return grid
 
 
+def _plain(title: str) -> Grid:
+    return Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _without_table(outcome: Outcome) -> str:
+    if outcome.models:
+        return ", ".join(f"model {model.name} {model.version}" for model in outcome.models)
+    return "; ".join(outcome.remarks) or "nothing new"
+
+
 def _models(outcomes: Sequence[Outcome]) -> Grid:
-    grid = Grid(title="Models, judged on days that they have not seen", title_justify="left")
+    grid = _plain("Models, judged on days that they have not seen")
     for heading in ("model", "version", "what", "metric"):
         grid.add_column(heading, no_wrap=True)
     for heading in ("model's", "baseline's"):
@@ -171,15 +180,17 @@ def _places(run: Run, outcomes: Sequence[Outcome]) -> Panel:
     root = run.root
     lines = [
         f"Tables    {root}/<layer>/<table>, Delta",
-        *[f"Export    {remark}" for o in outcomes for remark in o.remarks if remark.endswith(".csv")],
-        f"Models    {root}/mlflow   →  mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db",
+        *[f"Export    {path}" for outcome in outcomes for path in outcome.exports],
+        f"Models    mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db",
         f"Log       {root}/logs/{run.run_id}.log",
         "",
         f"Look at   customerlake show publish.early_warning --root {root}",
         f"          customerlake show gold.kpis --root {root}",
         f"          customerlake tables --root {root}",
     ]
-    return Panel("\n".join(map(escape, lines)), title="Where everything lies, and what to look at next", title_align="left")
+    return Panel(
+        "\n".join(map(escape, lines)), title="Where everything lies, and what to look at next", title_align="left"
+    )
 
 
 def _shown(value: object) -> str:

@@ -77,7 +77,8 @@ def taken(
 def unrecorded_files(sales: DataFrame, *, after: int) -> list[dict[str, Any]]:
     """The rows of bronze.files for landings that were killed before these were written.
 
-    Size and time of change are not in bronze; they stay empty, so the file is opened once more and known by its content.
+    Size and time of change are not in bronze; they stay empty, so the file is opened once more
+    and known by its content.
     """
     origins = (
         sales.where(F.col("_batch") > after)

@@ -6,6 +6,7 @@ another encoding or a repeated header is read record by record, so that each odd
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
@@ -73,7 +74,14 @@ def records_of(text: bytes, feed: SalesFeed) -> Iterator[pa.RecordBatch]:
 
 def _split_quickly(text: bytes, feed: SalesFeed) -> pa.RecordBatch | None:
     """Arrow's own reader; None when the file holds anything that needs care."""
-    odd: list[object] = []
+    if text.count(b"\r") != text.count(b"\r\n"):
+        return None  # a carriage return alone ends a line too, and the count of lines below would miss it
+    odd: list[arrow_csv.InvalidRow] = []
+
+    def set_aside(row: arrow_csv.InvalidRow) -> str:
+        odd.append(row)
+        return "skip"
+
     header = header_of(text, feed)
     try:
         table = arrow_csv.read_csv(
@@ -82,14 +90,16 @@ def _split_quickly(text: bytes, feed: SalesFeed) -> pa.RecordBatch | None:
                 column_names=list(header), skip_rows=1, encoding=feed.encoding, use_threads=False, block_size=1 << 26
             ),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=feed.delimiter, newlines_in_values=True, ignore_empty_lines=False,
-                invalid_row_handler=lambda row: odd.append(row) or "skip",
+                delimiter=feed.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=True,
+                invalid_row_handler=set_aside,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={name: pa.string() for name in header}, null_values=[], strings_can_be_null=False
             ),
         )
-    except (pa.ArrowInvalid, UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # among them ArrowInvalid, and what Arrow says to a delimiter beyond ASCII
         return None
     lines = text.count(b"\n") + (not text.endswith(b"\n")) - 1
     wanted = feed.columns.model_dump()
@@ -100,15 +110,18 @@ def _split_quickly(text: bytes, feed: SalesFeed) -> pa.RecordBatch | None:
     others = [name for name in header if name not in wanted.values()]
     none = pa.nulls(table.num_rows, pa.string())
     extra = (
-        pa.array([list(zip(others, values, strict=True)) for values in zip(*(table[name].to_pylist() for name in others), strict=True)],
-                 ARROW_RECORDS.field("_extra").type)
+        pa.array(
+            [
+                list(zip(others, values, strict=True))
+                for values in zip(*(table[name].to_pylist() for name in others), strict=True)
+            ],
+            ARROW_RECORDS.field("_extra").type,
+        )
         if others
         else pa.nulls(table.num_rows, ARROW_RECORDS.field("_extra").type)
     )
     numbers = pa.array(range(2, table.num_rows + 2), pa.int64())
-    return pa.record_batch(
-        columns | {"_extra": extra, "_raw": none, "_problem": none, "_line_number": numbers}
-    )
+    return pa.record_batch(columns | {"_extra": extra, "_raw": none, "_problem": none, "_line_number": numbers})
 
 
 def _split_carefully(text: bytes, feed: SalesFeed, rows_per_batch: int = 50_000) -> Iterator[pa.RecordBatch]:
@@ -116,30 +129,55 @@ def _split_carefully(text: bytes, feed: SalesFeed, rows_per_batch: int = 50_000)
     header = header_of(text, feed)
     wanted = feed.columns.model_dump()
     decoded = text.decode(feed.encoding, errors="surrogateescape").lstrip("\ufeff")
-    lines = list(io.StringIO(decoded, newline=""))
-    reader = csv.reader(lines, delimiter=feed.delimiter)
-    next(reader, None)
     rows: list[dict[str, object]] = []
-    starts_after = reader.line_num
-    for values in reader:
-        if values:
-            raw = "".join(lines[starts_after : reader.line_num]).rstrip("\r\n")
-            rows.append(_record(values, raw, header, wanted, feed) | {"_line_number": starts_after + 1})
-        starts_after = reader.line_num
+    for line_number, raw, values in _separated(decoded, feed.delimiter, len(header)):
+        rows.append(_record(values, raw, header, wanted, feed) | {"_line_number": line_number})
         if len(rows) >= rows_per_batch:
             yield pa.RecordBatch.from_pylist(rows, RECORD_SCHEMA)
             rows = []
     yield pa.RecordBatch.from_pylist(rows, RECORD_SCHEMA)
 
 
+def _separated(text: str, delimiter: str, width: int) -> Iterator[tuple[int, str, list[str] | None]]:
+    """(line on which it starts, its text, its values) of each record after the header; empty lines are none.
+
+    A stray quote would swallow the lines that follow it: where a record of several lines does not hold together, its
+    first line alone is yielded, without values, and reading goes on with the line after it.
+    """
+    csv.field_size_limit(sys.maxsize)  # by default a value of more than 128 KiB ends the reading
+    lines = list(io.StringIO(text, newline=""))
+    start = 1
+    while start < len(lines):
+        reader = csv.reader((lines[number] for number in range(start, len(lines))), delimiter=delimiter)
+        origin = begins = start
+        start = len(lines)
+        for values in reader:
+            ends = origin + reader.line_num
+            if ends - begins > 1 and not (len(values) == width and _is_well_quoted(lines[begins:ends], delimiter)):
+                yield begins + 1, lines[begins].rstrip("\r\n"), None
+                start = begins + 1
+                break
+            if values:
+                yield begins + 1, "".join(lines[begins:ends]).rstrip("\r\n"), values
+            begins = ends
+
+
+def _is_well_quoted(lines: list[str], delimiter: str) -> bool:
+    """Every quote that opens a value is closed, just before a delimiter or the end."""
+    try:
+        return len(list(csv.reader(lines, delimiter=delimiter, strict=True))) == 1
+    except csv.Error:
+        return False
+
+
 RECORD_SCHEMA = pa.schema([field for field in ARROW_RECORDS if field.name not in ("_source_file", "_file_digest")])
 
 
 def _record(
-    values: list[str], raw: str, header: tuple[str, ...], wanted: dict[str, str], feed: SalesFeed
+    values: list[str] | None, raw: str, header: tuple[str, ...], wanted: dict[str, str], feed: SalesFeed
 ) -> dict[str, object]:
     problem = _problem(values, raw, header, feed)
-    if problem:
+    if problem or values is None:
         shown = raw.encode(feed.encoding, errors="surrogateescape").decode(feed.encoding, errors="backslashreplace")
         return {"_raw": shown, "_problem": problem}
     named = dict(zip(header, values, strict=True))
@@ -147,7 +185,9 @@ def _record(
     return {name: named[wanted[name]] for name in CONTRACT} | {"_extra": list(extra.items()) or None}
 
 
-def _problem(values: list[str], raw: str, header: tuple[str, ...], feed: SalesFeed) -> str | None:
+def _problem(values: list[str] | None, raw: str, header: tuple[str, ...], feed: SalesFeed) -> str | None:
+    if values is None:
+        return "the line opens a quote that is not closed where a value ends"
     if tuple(value.strip() for value in values) == header:
         return "the line repeats the header"
     foreign = [f"0x{ord(mark) - 0xDC00:02X}" for mark in raw if "\udc80" <= mark <= "\udcff"]

@@ -57,7 +57,9 @@ def landed_files(folder: str, pattern: str) -> list[LandedFile]:
     about = filesystem.get_file_info(path)
     if about.type != fs.FileType.Directory:
         found = "a file" if about.type == fs.FileType.File else "nothing"
-        raise LandingError(f"The landing folder {folder} holds the sales files; {found} is there. Correct feeds.sales.path.")
+        raise LandingError(
+            f"The landing folder {folder} holds the sales files; {found} is there. Correct feeds.sales.path."
+        )
     infos = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
     landed = [
         LandedFile(
@@ -82,8 +84,8 @@ def content(folder: str, path: str) -> tuple[bytes, str]:
     try:
         with filesystem.open_input_stream(path, compression=None) as stream:
             landed = stream.read()
-        compression = next((codec for ending, codec in CODECS.items() if path.endswith(ending)), None)
-        if compression is None or not landed:
+        compression = next((codec for beginning, codec in CODECS.items() if landed.startswith(beginning)), None)
+        if compression is None:
             return landed, hashlib.sha256(landed).hexdigest()
         with pa.CompressedInputStream(pa.BufferReader(landed), compression) as stream:
             unpacked = stream.read()
@@ -92,7 +94,8 @@ def content(folder: str, path: str) -> tuple[bytes, str]:
     return unpacked, hashlib.sha256(landed).hexdigest()
 
 
-CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+"""How compressed files begin: what a file holds decides, not how it is called."""
 
 
 def check_files(files: Iterable[LandedFile], feed: SalesFeed, folder: str) -> tuple[list[CheckedFile], list[str]]:
@@ -114,8 +117,9 @@ def check_files(files: Iterable[LandedFile], feed: SalesFeed, folder: str) -> tu
 def header_of(text: bytes, feed: SalesFeed) -> tuple[str, ...]:
     """The column names in a file's first line."""
     end = text.find(b"\n")
-    line = (text if end < 0 else text[:end]).decode(feed.encoding, errors="replace").lstrip("\ufeff").rstrip("\r")
-    return tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=feed.delimiter), []))
+    decoded = (text if end < 0 else text[:end]).decode(feed.encoding, errors="replace").lstrip("\ufeff")
+    line = next(io.StringIO(decoded, newline=None), "").rstrip("\n")  # lines may also end in a carriage return alone
+    return tuple(name.strip() for name in next(csv.reader([line], delimiter=feed.delimiter), []))
 
 
 def _check(file: LandedFile, feed: SalesFeed, folder: str) -> CheckedFile:
@@ -128,25 +132,34 @@ def _check(file: LandedFile, feed: SalesFeed, folder: str) -> CheckedFile:
     wanted = list(feed.columns.model_dump().values())
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise LandingError(_advice(missing, header, feed))
+        raise LandingError(_advice(missing, header, text, feed))
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise LandingError(f"its header names {repeated} twice; correct the export")
     return CheckedFile(file, digest, header)
 
 
-def _advice(missing: list[str], header: tuple[str, ...], feed: SalesFeed) -> str:
+def _advice(missing: list[str], header: tuple[str, ...], text: bytes, feed: SalesFeed) -> str:
+    if not all(name.replace("\t", "").isprintable() for name in header):
+        return (
+            f"it is no text in {feed.encoding}, it begins with the bytes {text[:4].hex(' ')}; "
+            "export it as CSV, or set feeds.sales.encoding in the lake file"
+        )
     others = [mark for mark in (",", ";", "\t", "|") if mark != feed.delimiter]
     likely = next((mark for mark in others if len(header) == 1 and mark in header[0]), None)
     if likely:
         return (
-            f"its header is one column {header[0]!r} when cut at {feed.delimiter!r}; it looks cut at {likely!r}. "
-            "Set feeds.sales.delimiter in the lake file"
+            f"its header is one column {_shortened(header[0])!r} when cut at {feed.delimiter!r}; it looks cut "
+            f"at {likely!r}. Set feeds.sales.delimiter in the lake file"
         )
     return (
-        f"column {', '.join(missing)} is missing; its header has {', '.join(header)}. "
+        f"column {', '.join(missing)} is missing; its header has {_shortened(', '.join(header))}. "
         "Correct the export, or feeds.sales.columns in the lake file"
     )
+
+
+def _shortened(text: str, length: int = 300) -> str:
+    return text if len(text) <= length else f"{text[:length]} ..."
 
 
 def _open_filesystem(folder: str) -> tuple[fs.FileSystem, str]:

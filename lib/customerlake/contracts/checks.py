@@ -34,9 +34,7 @@ class Reads:
     def reason(self) -> Column:
         unreadable = F.col(self.column).isNull() & F.col(self.received).isNotNull()
         shown = F.substring(F.col(self.received), 1, 60)
-        return F.when(
-            unreadable, F.concat(F.lit(f"{self.column} '"), shown, F.lit(f"' is not {self.expected}"))
-        )
+        return F.when(unreadable, F.concat(F.lit(f"{self.column} '"), shown, F.lit(f"' is not {self.expected}")))
 
 
 @dataclass(frozen=True)

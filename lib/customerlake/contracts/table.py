@@ -1,4 +1,4 @@
-"""How a table is declared: its grain, key, columns, units, personal columns and checks. The declaration is the schema."""
+"""How a table is declared: its grain, key, columns, units, personal columns, checks. The declaration is the schema."""
 
 from dataclasses import dataclass
 from typing import Literal

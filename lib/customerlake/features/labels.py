@@ -34,8 +34,8 @@ def labels(orders: DataFrame, *, as_of: Sequence[date], horizon_days: int, obser
     too_late = [day for day in as_of if (observed_until - day).days < horizon_days]
     if too_late:
         raise ContractError(
-            f"features.labels: the {horizon_days} days after {', '.join(map(str, too_late))} are not over on {observed_until}, "
-            "the last observed day. Use earlier dates or a shorter horizon."
+            f"features.labels: the {horizon_days} days after {', '.join(map(str, too_late))} are not over on "
+            f"{observed_until}, the last observed day. Use earlier dates or a shorter horizon."
         )
     is_purchase = ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()
     dates_array = F.array(*[F.lit(day) for day in sorted(as_of)])

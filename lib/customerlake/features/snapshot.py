@@ -22,21 +22,46 @@ class Feature:
 
 
 FEATURES = (
-    Feature("days_since_last_order", "last purchase day to as_of", "last order {value} days ago (typical {typical})", "days"),
+    Feature(
+        "days_since_last_order", "last purchase day to as_of", "last order {value} days ago (typical {typical})", "days"
+    ),
     Feature("recency", "first to last purchase day", "bought over {value} days (typical {typical})", "days"),
     Feature("T", "first purchase day to as_of", "customer for {value} days (typical {typical})", "days"),
     Feature("frequency", "repeat purchase days", "{value} repeat purchase days (typical {typical})", "days"),
     Feature("count_orders", "orders", "{value} orders (typical {typical})"),
     Feature("total_spend", "spend before returns", "spent {value} in all (typical {typical})", "currency"),
     Feature("average_order_value", "spend per order", "spends {value} an order (typical {typical})", "currency"),
-    Feature("days_between", "mean time between purchase days; T with one only", "orders every {value} days (typical {typical})", "days"),
-    Feature("overdue_ratio", "days_since_last_order per days_between", "{value} times the usual wait (typical {typical})"),
-    Feature("orders_last_30_days", "orders in the 30 days up to as_of", "{value} orders in 30 days (typical {typical})"),
-    Feature("orders_last_90_days", "orders in the 90 days up to as_of", "{value} orders in 90 days (typical {typical})"),
-    Feature("spend_last_90_days", "spend in the 90 days up to as_of", "spent {value} in 90 days (typical {typical})", "currency"),
-    Feature("spend_share_last_90_days", "the part of total_spend that is of the last 90 days", "{value} of all spend in 90 days (typical {typical})", "share"),
+    Feature(
+        "days_between",
+        "mean time between purchase days; T with one only",
+        "orders every {value} days (typical {typical})",
+        "days",
+    ),
+    Feature(
+        "overdue_ratio", "days_since_last_order per days_between", "{value} times the usual wait (typical {typical})"
+    ),
+    Feature(
+        "orders_last_30_days", "orders in the 30 days up to as_of", "{value} orders in 30 days (typical {typical})"
+    ),
+    Feature(
+        "orders_last_90_days", "orders in the 90 days up to as_of", "{value} orders in 90 days (typical {typical})"
+    ),
+    Feature(
+        "spend_last_90_days",
+        "spend in the 90 days up to as_of",
+        "spent {value} in 90 days (typical {typical})",
+        "currency",
+    ),
+    Feature(
+        "spend_share_last_90_days",
+        "the part of total_spend that is of the last 90 days",
+        "{value} of all spend in 90 days (typical {typical})",
+        "share",
+    ),
     Feature("count_returns", "returns", "{value} returns (typical {typical})"),
-    Feature("returned_share", "money given back per spend", "{value} of the spend given back (typical {typical})", "share"),
+    Feature(
+        "returned_share", "money given back per spend", "{value} of the spend given back (typical {typical})", "share"
+    ),
     Feature("mean_basket_lines", "distinct lines per order", "{value} lines an order (typical {typical})", "lines"),
     Feature("mean_basket_units", "units per order", "{value} units an order (typical {typical})", "units"),
 )
@@ -57,7 +82,7 @@ SNAPSHOT = Table(
 
 
 def snapshot(orders: DataFrame, *, as_of: Sequence[date]) -> DataFrame:
-    """What was known of each customer on each of the dates: orders and returns up to and including that date, nothing else."""
+    """What was known of each customer on each date: orders and returns up to and including it, nothing else."""
     return (
         orders.where(F.col("customer_id").isNotNull())
         .transform(known_by(as_of))
@@ -69,8 +94,8 @@ def snapshot(orders: DataFrame, *, as_of: Sequence[date]) -> DataFrame:
 def known_by(dates: Sequence[date]) -> Callable[[DataFrame], DataFrame]:
     """Each order once per date on which it was known. Adds: as_of."""
     dates_array = F.array(*[F.lit(day) for day in sorted(dates)])
-    return lambda orders: (
-        orders.withColumn("as_of", F.explode(F.filter(dates_array, lambda day: day >= F.col("ordered_on"))))
+    return lambda orders: orders.withColumn(
+        "as_of", F.explode(F.filter(dates_array, lambda day: day >= F.col("ordered_on")))
     )
 
 
@@ -91,22 +116,24 @@ def summarise_known(known: DataFrame) -> DataFrame:
     return (
         known.groupBy("customer_id", "as_of")
         .agg(
-            F.max_by(F.when(is_purchase, F.col("country")), F.when(is_purchase, F.struct("ordered_at", "order_id"))).alias("country"),
+            F.max_by(
+                F.when(is_purchase, F.col("country")), F.when(is_purchase, F.struct("ordered_at", "order_id"))
+            ).alias("country"),
             since_last.alias("days_since_last_order"),
             recency.alias("recency"),
             age.alias("T"),
             frequency.alias("frequency"),
             orders.alias("count_orders"),
             spend.alias("total_spend"),
-            F.try_divide(spend, orders.cast("double")).alias("average_order_value"),
+            (spend / F.nullif(orders.cast("double"), F.lit(0.0))).alias("average_order_value"),
             days_between.alias("days_between"),
             (since_last / F.greatest(days_between, F.lit(1.0))).alias("overdue_ratio"),
             F.count(F.when(within(30), one_if_bought)).alias("orders_last_30_days"),
             F.count(F.when(within(90), one_if_bought)).alias("orders_last_90_days"),
             spend_last_90.alias("spend_last_90_days"),
-            F.try_divide(spend_last_90, spend).alias("spend_share_last_90_days"),
+            (spend_last_90 / F.nullif(spend, F.lit(0.0))).alias("spend_share_last_90_days"),
             F.count_if(F.col("is_return")).alias("count_returns"),
-            F.try_divide(returned, spend).alias("returned_share"),
+            (returned / F.nullif(spend, F.lit(0.0))).alias("returned_share"),
             F.mean(F.when(is_purchase, F.col("count_lines"))).alias("mean_basket_lines"),
             F.mean(F.when(is_purchase, F.col("count_units"))).alias("mean_basket_units"),
         )

@@ -1,5 +1,6 @@
 """gold.customer_360: one row per customer, all that gold knows of it."""
 
+from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -50,7 +51,7 @@ def customer_360(
     )
 
 
-def with_part(part: DataFrame, table: Table, as_of: date):
+def with_part(part: DataFrame, table: Table, as_of: date) -> Callable[[DataFrame], DataFrame]:
     def join(known: DataFrame) -> DataFrame:
         added = [name for name in table.column_names if name not in known.columns]
         of_day = part.where(F.col("as_of") == F.lit(as_of)).select("customer_id", *[n for n in added if n != "as_of"])

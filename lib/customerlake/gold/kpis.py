@@ -27,9 +27,19 @@ KPIS = Table(
         Field("new_customers", T.LongType(), "of these, with their first order"),
         Field("returning_customers", T.LongType(), "of these, with an order in an earlier month"),
         Field("retained_customers", T.LongType(), "of these, with an order in the month before"),
-        Field("retention_share", T.DoubleType(), "retained_customers per active customer of the month before; null in the first", unit="share"),
+        Field(
+            "retention_share",
+            T.DoubleType(),
+            "retained_customers per active customer of the month before; null in the first",
+            unit="share",
+        ),
         Field("revenue_per_customer", MEAN_MONEY, "revenue of known customers per active customer", unit="currency"),
-        Field("revenue_growth", T.DoubleType(), "revenue against the month before, -1 upwards; null in the first", unit="share"),
+        Field(
+            "revenue_growth",
+            T.DoubleType(),
+            "revenue against the month before, -1 upwards; null in the first",
+            unit="share",
+        ),
     ),
 )
 
@@ -56,13 +66,14 @@ def kpis(orders: DataFrame, *, as_of: date) -> DataFrame:
                 "is_whole_month": F.last_day("month") <= F.lit(as_of),
                 "retention_share": F.when(
                     F.col("previous_month") == month_before,
-                    F.try_divide(F.col("retained_customers"), F.col("previous_customers")),
+                    F.col("retained_customers") / F.nullif("previous_customers", F.lit(0)),
                 ),
                 "revenue_growth": F.when(
                     F.col("previous_month") == month_before,
-                    F.try_divide(F.col("revenue").cast("double"), F.col("previous_revenue").cast("double")) - 1,
+                    F.col("revenue").cast("double") / F.nullif(F.col("previous_revenue").cast("double"), F.lit(0.0))
+                    - 1,
                 ),
-                "revenue_per_customer": F.try_divide("known_revenue", "active_customers"),
+                "revenue_per_customer": F.col("known_revenue") / F.nullif("active_customers", F.lit(0)),
             }
         )
         .transform(KPIS.conform)
@@ -83,9 +94,9 @@ def revenue_by_month(dated: DataFrame) -> DataFrame:
             revenue.alias("revenue"),
             returned.alias("returned_amount"),
             (revenue - returned).alias("net_revenue"),
-            F.try_divide(revenue, count_orders).alias("average_order_value"),
+            (revenue / F.nullif(count_orders, F.lit(0))).alias("average_order_value"),
             known.cast(MONEY).alias("known_revenue"),
-            (1 - F.try_divide(known.cast("double"), revenue.cast("double"))).alias("anonymous_revenue_share"),
+            (1 - known.cast("double") / F.nullif(revenue.cast("double"), F.lit(0.0))).alias("anonymous_revenue_share"),
         )
         .where(F.col("count_orders") > 0)
     )

@@ -22,7 +22,9 @@ PROFILE_STATISTICS = Table(
         Field("total_spend", MONEY, "their spend before returns", unit="currency"),
         Field("spend_share", T.DoubleType(), "of all spend", unit="share"),
         Field("mean_spend", MEAN_MONEY, "per customer", unit="currency"),
-        Field("sd_spend", MEAN_MONEY, "sample standard deviation over customers; null with one customer", unit="currency"),
+        Field(
+            "sd_spend", MEAN_MONEY, "sample standard deviation over customers; null with one customer", unit="currency"
+        ),
         Field("p25_spend", MEAN_MONEY, "first quartile over customers", unit="currency"),
         Field("median_spend", MEAN_MONEY, "median over customers", unit="currency"),
         Field("p75_spend", MEAN_MONEY, "third quartile over customers", unit="currency"),
@@ -35,7 +37,7 @@ PROFILE_STATISTICS = Table(
 
 
 def profile_statistics(rfm: DataFrame, customers: DataFrame, *, as_of: date) -> DataFrame:
-    """Describe the customers of each country. Takes gold.rfm; each customer counts for the country on its newest line."""
+    """Describe the customers of each country. Takes gold.rfm; a customer counts for the country on its newest line."""
     spend = F.col("total_spend").cast("double")
     quartiles = F.percentile(spend, F.array(F.lit(0.25), F.lit(0.5), F.lit(0.75)))
     by_country = (

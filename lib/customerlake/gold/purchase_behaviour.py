@@ -21,15 +21,30 @@ PURCHASE_BEHAVIOUR = Table(
         Field("count_purchase_days", T.LongType(), "days with an order", unit="days"),
         Field("mean_days_between", T.DoubleType(), "mean time between purchase days; null with one only", unit="days"),
         Field("median_days_between", T.DoubleType(), "its median", unit="days"),
-        Field("sd_days_between", T.DoubleType(), "its sample standard deviation; null with fewer than three purchase days", unit="days"),
+        Field(
+            "sd_days_between",
+            T.DoubleType(),
+            "its sample standard deviation; null with fewer than three purchase days",
+            unit="days",
+        ),
         Field("expected_next_on", T.DateType(), "last purchase day plus the median time between; null with one only"),
         Field("mean_basket_lines", T.DoubleType(), "distinct lines per order", unit="lines"),
         Field("mean_basket_units", T.DoubleType(), "units per order", unit="units"),
         Field("mean_basket_amount", MEAN_MONEY, "amount per order", unit="currency"),
         Field("count_distinct_products", T.LongType(), "different products ever bought"),
-        Field("favourite_product_id", T.StringType(), "product in most orders; the one of the higher spend, then of the lower code, on a tie"),
-        Field("favourite_hour", T.IntegerType(), "hour of day with most orders; the earliest on a tie", unit="hour, UTC"),
-        Field("favourite_weekday", T.IntegerType(), "weekday with most orders, 1 Monday to 7 Sunday; the earliest on a tie"),
+        Field(
+            "favourite_product_id",
+            T.StringType(),
+            "product in most orders; the one of the higher spend, then of the lower code, on a tie",
+        ),
+        Field(
+            "favourite_hour", T.IntegerType(), "hour of day with most orders; the earliest on a tie", unit="hour, UTC"
+        ),
+        Field(
+            "favourite_weekday",
+            T.IntegerType(),
+            "weekday with most orders, 1 Monday to 7 Sunday; the earliest on a tie",
+        ),
         Field("weekend_share", T.DoubleType(), "orders on Saturday or Sunday", unit="share"),
     ),
 )
@@ -111,7 +126,9 @@ def favourite_products(as_of: date) -> Callable[[DataFrame], DataFrame]:
     """One row per customer who bought a product: how many different ones, and the one in most orders."""
 
     def favourites(order_lines: DataFrame) -> DataFrame:
-        best_first = Window.partitionBy("customer_id").orderBy(F.desc("count_orders"), F.desc("spend"), F.asc("product_id"))
+        best_first = Window.partitionBy("customer_id").orderBy(
+            F.desc("count_orders"), F.desc("spend"), F.asc("product_id")
+        )
         return (
             order_lines.where(F.col("is_sale") & F.col("is_product") & F.col("customer_id").isNotNull())
             .where(F.col("ordered_on") <= F.lit(as_of))

@@ -47,8 +47,8 @@ FIFTHS = (0.2, 0.4, 0.6, 0.8)
 def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
     """Summarise each customer's purchases up to and including `as_of`, score them in fifths and name the segment.
 
-    Adds:    frequency, recency, T, monetary_value as Fader, Hardie and Lee define them; several orders on one day are one
-             purchase. A score is 1 plus the number of the four fifths' borders (exact percentiles over all customers,
+    Adds:    frequency, recency, T, monetary_value as Fader, Hardie and Lee define them: several orders on one day are
+             one purchase. A score is 1 plus the number of the four fifths' borders (exact percentiles over all customers,
              interpolated) that the value exceeds, so that equal values always score alike; recency is scored downwards.
     Source:  Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
     """
@@ -64,8 +64,11 @@ def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
 
 def purchases_until(as_of: date) -> Callable[[DataFrame], DataFrame]:
     """The orders that are purchases of a known customer by `as_of`: no returns, and something was paid."""
-    is_purchase = lambda: ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()  # noqa: E731
     return lambda orders: orders.where(is_purchase() & (F.col("ordered_on") <= F.lit(as_of)))
+
+
+def is_purchase() -> Column:
+    return ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()
 
 
 def purchase_days(purchases: DataFrame) -> DataFrame:
@@ -98,7 +101,10 @@ def score_in_fifths(summary: DataFrame) -> DataFrame:
     """Add r_score, f_score and m_score. One pass finds the borders; no window over all customers is needed."""
     scored = {"r": "days_since_last_order", "f": "count_orders", "m": "total_spend"}
     borders = summary.agg(
-        *[F.percentile(F.col(name).cast("double"), F.array(*map(F.lit, FIFTHS))).alias(f"{score}_borders") for score, name in scored.items()]
+        *[
+            F.percentile(F.col(name).cast("double"), F.array(*map(F.lit, FIFTHS))).alias(f"{score}_borders")
+            for score, name in scored.items()
+        ]
     )
     return summary.join(F.broadcast(borders), how="cross").withColumns(
         {

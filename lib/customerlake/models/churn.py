@@ -1,7 +1,8 @@
 """Churn: who, among the customers still buying, will not order in the days after a date."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from pyspark.ml import Pipeline, PipelineModel, Transformer
 from pyspark.ml.base import Estimator
@@ -14,7 +15,7 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.errors import ModelError
-from customerlake.features.snapshot import FEATURES
+from customerlake.features.snapshot import FEATURES, Feature
 from customerlake.models.evaluation import classification_metrics, score_counts
 from customerlake.models.splits import TimeSplit, time_split
 from customerlake.runtime.config import ChurnConfig
@@ -27,13 +28,26 @@ CHURN = Table(
     columns=(
         Field("customer_id", T.StringType(), "customer", personal="identify"),
         Field("as_of", T.DateType(), "date of the features"),
-        Field("churn_probability", T.DoubleType(), "of no order in the horizon after as_of", unit="share", personal="analyse"),
+        Field(
+            "churn_probability",
+            T.DoubleType(),
+            "of no order in the horizon after as_of",
+            unit="share",
+            personal="analyse",
+        ),
         Field("risk_band", T.StringType(), "high, medium or low, by the config's borders"),
         Field("is_early_warning", T.BooleanType(), "a repeat customer whose probability reaches the config's border"),
-        Field("expected_loss", MEAN_MONEY, "churn_probability x the customer's mean spend per horizon since the first order", unit="currency"),
-        Field("top_reasons", T.ArrayType(T.StringType()), "for early warnings: what raises the probability most, in words"),
+        Field(
+            "expected_loss",
+            MEAN_MONEY,
+            "churn_probability x the customer's mean spend per horizon since the first order",
+            unit="currency",
+        ),
+        Field(
+            "top_reasons", T.ArrayType(T.StringType()), "for early warnings: what raises the probability most, in words"
+        ),
         Field("horizon_days", T.IntegerType(), "days after as_of that the probability is about", unit="days"),
-        Field("model_version", T.StringType(), "registered version of the model"),
+        Field("_model_version", T.StringType(), "registered version of the model"),
     ),
 )
 
@@ -65,7 +79,7 @@ class Churn:
         return ["days_since_last_order"] if self.candidate == BASELINE else [feature.name for feature in FEATURES]
 
     def fit(self, snapshot: DataFrame) -> PipelineModel:
-        """Learn from labelled snapshots of the customers still buying. Raises: ModelError when only one class is there."""
+        """Learn from labelled snapshots of customers still buying. Raises: ModelError when only one class is there."""
         labelled = snapshot.transform(still_buying(self.config)).withColumn("label", F.col("is_churned").cast("double"))
         classes = labelled.select("label").distinct().count()
         if classes < 2:
@@ -78,7 +92,7 @@ class Churn:
     def score(self, snapshot: DataFrame, fitted: PipelineModel) -> DataFrame:
         """The snapshot's customers still buying, with churn_probability."""
         return fitted.transform(snapshot.transform(still_buying(self.config))).withColumn(
-            "churn_probability", F.get(vector_to_array("probability"), F.lit(1))
+            "churn_probability", F.get(vector_to_array(F.col("probability")), F.lit(1))
         )
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
@@ -86,7 +100,7 @@ class Churn:
         counts = score_counts(scored, probability="churn_probability", label="is_churned")
         return classification_metrics(counts, threshold=self.config.warning_probability)
 
-    def _preparation(self) -> list[Estimator | Transformer]:
+    def _preparation(self) -> list[Transformer]:
         logs = [name for name in self.features if name in SKEWED]
         statement = ", ".join(["*", *[f"log1p(greatest({name}, 0)) AS log_{name}" for name in logs]])
         inputs = [f"log_{name}" if name in logs else name for name in self.features]
@@ -95,12 +109,17 @@ class Churn:
             VectorAssembler(inputCols=inputs, outputCol="assembled"),
         ]
 
-    def _classifier(self) -> Estimator:
+    def _classifier(self) -> Estimator[Any]:
         if self.candidate == "gradient-boosted trees":
             return GBTClassifier(
-                featuresCol="assembled", labelCol="label", maxIter=25, maxDepth=3, stepSize=0.1, subsamplingRate=0.7, maxBins=32,
+                featuresCol="assembled",
+                labelCol="label",
+                maxIter=25,
+                maxDepth=3,
+                stepSize=0.1,
+                subsamplingRate=0.7,
                 seed=self.config.seed,
-            )  # fmt: skip
+            )
         linear = LogisticRegression(
             featuresCol="standardised", labelCol="label", elasticNetParam=0.5, regParam=0.005, maxIter=100
         )
@@ -141,7 +160,7 @@ def churn_scores(
             "is_early_warning": (F.col("churn_probability") >= config.warning_probability) & (F.col("frequency") > 0),
             "expected_loss": F.col("churn_probability") * spend_per_horizon(config.horizon_days),
             "horizon_days": F.lit(config.horizon_days),
-            "model_version": F.lit(model_version),
+            "_model_version": F.lit(model_version),
         }
     )
     warned = banded.where("is_early_warning").select("customer_id", "as_of", "churn_probability", *ALL_FEATURES)
@@ -165,7 +184,7 @@ def risk_band(config: ChurnConfig) -> Column:
 
 
 def spend_per_horizon(horizon_days: int) -> Column:
-    """Mean spend per horizon over the time as a customer; one horizon at least, so that a new customer is not blown up."""
+    """Mean spend per horizon over the time as a customer; one horizon at least, so that a new one is not blown up."""
     return F.col("total_spend") * horizon_days / F.greatest(F.col("T"), F.lit(float(horizon_days)))
 
 
@@ -185,7 +204,7 @@ def reasons(
         texts = variants.withColumn("text", _in_words(told, typical)).withColumns(
             {f.name: F.when(F.col("replaced") == f.name, F.lit(typical[f.name])).otherwise(F.col(f.name)) for f in told}
         )
-        effect = F.col("with_own_value") - F.get(vector_to_array("probability"), F.lit(1))
+        effect = F.col("with_own_value") - F.get(vector_to_array(F.col("probability")), F.lit(1))
         ranked = F.sort_array(F.collect_list(F.when(F.col("effect") > 0.005, F.struct("effect", "text"))), asc=False)
         return (
             fitted.transform(texts)
@@ -197,7 +216,7 @@ def reasons(
     return explain
 
 
-def _in_words(told: list, typical: Mapping[str, float]) -> Column:
+def _in_words(told: Sequence[Feature], typical: Mapping[str, float]) -> Column:
     text = F.lit(None).cast("string")
     for feature in reversed(told):
         before, after = feature.words.format(value="\0", typical=_shown(typical[feature.name])).split("\0")

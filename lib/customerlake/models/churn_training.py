@@ -57,10 +57,12 @@ def train_churn(
 
     The best takes the alias `champion` when there is none, or when it beats the champion on the same held-out date.
     """
-    labelled = snapshot.join(labels.where(F.col("horizon_days") == config.horizon_days), on=["customer_id", "as_of"], how="inner")
+    labelled = snapshot.join(
+        labels.where(F.col("horizon_days") == config.horizon_days), on=["customer_id", "as_of"], how="inner"
+    )
     eligible = labelled.transform(still_buying(config))
-    training = eligible.where(F.col("as_of").isin(list(split.training))).coalesce(2).cache()
-    holdout = eligible.where(F.col("as_of") == F.lit(split.holdout)).coalesce(2).cache()
+    training = eligible.where(F.col("as_of").isin(list(split.training))).cache()
+    holdout = eligible.where(F.col("as_of") == F.lit(split.holdout)).cache()
     with registry.run(MODEL, f"churn as of {as_of}", tags) as parent:
         registry.log_params(_parameters(config, split, as_of))
         registry.log_inputs(inputs, "training")
@@ -82,10 +84,9 @@ def train_churn(
             MODEL, best.fitted, run_id=parent, as_of=as_of, inputs=sample, output=output, metrics=best.metrics
         )
         before = _champion_metric(registry, config, holdout, as_of)
-        wins = before is None or best.metrics[DECIDED_BY] > before
-        if wins and not _is_older_than_champion(registry, as_of):
-            registry.promote(version)
+        wins = not _is_older_than_champion(registry, as_of) and (before is None or best.metrics[DECIDED_BY] > before)
         registry.log_params({"best": best.name, "became_champion": wins})
+    registry.judge(version, wins=wins)
     training.unpersist()
     holdout.unpersist()
     return Trained(version, best.name, best.metrics, baseline.metrics, before, wins)
@@ -132,13 +133,13 @@ def _card(config: ChurnConfig, split: TimeSplit, best: Candidate, baseline: Cand
     )
     return f"""# Churn: {best.name}
 
-**Purpose.** Rank the customers still buying by the risk that they do not order in the next {config.horizon_days} days, so that
-people can act before they leave. Not for decisions about credit, price or service that a person is entitled to.
+**Purpose.** Rank the customers still buying by the risk that they do not order in the next {config.horizon_days} days,
+so that people can act before they leave. Not for decisions about credit, price or service that a person is entitled to.
 
-**Who is scored.** Customers with an order in the {config.horizon_days} days before the date. Others have churned already.
+**Who is scored.** Customers with an order in the {config.horizon_days} days before the date. Others have churned.
 
-**Learnt from** the dates {", ".join(map(str, split.training))}; **judged on** {split.holdout}, whose {config.horizon_days} days
-of labels begin when the last training labels have ended.
+**Learnt from** the dates {", ".join(map(str, split.training))}; **judged on** {split.holdout}, whose
+{config.horizon_days} days of labels begin when the last training labels have ended.
 
 | metric on {split.holdout} | {best.name} | {baseline.name} (baseline) |
 |---|---|---|

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from customerlake.errors import ModelError
 
 BINS = 10_000
-"""Probabilities are told apart to a ten-thousandth: the counts of that many bins fit the driver for any number of rows."""
+"""Probabilities are told apart to a ten-thousandth: so many bins fit the driver for any number of rows."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ScoreCounts:
 def score_counts(scored: DataFrame, *, probability: str, label: str) -> ScoreCounts:
     """Count the rows and positives of each probability. Raises: ModelError when only one class is there."""
     counted = (
-        scored.groupBy(F.round(F.col(probability) * BINS).cast("int").alias("bin"))
+        scored.groupBy(F.floor(F.col(probability) * BINS + 1e-6).cast("int").alias("bin"))
         .agg(
             F.count("*").alias("rows"),
             F.count_if(F.col(label)).alias("positives"),
@@ -33,21 +33,23 @@ def score_counts(scored: DataFrame, *, probability: str, label: str) -> ScoreCou
         .orderBy(F.desc("bin"))
         .collect()
     )
+    mean = np.array([row["probability"] for row in counted], dtype=float)
+    lower_border = np.array([row["bin"] for row in counted], dtype=float) / BINS
     counts = ScoreCounts(
-        probability=np.array([row["probability"] for row in counted], dtype=float),
+        probability=np.maximum(mean, lower_border),  # a mean's rounding must not push rows below a threshold they reach
         rows=np.array([row["rows"] for row in counted], dtype=float),
         positives=np.array([row["positives"] for row in counted], dtype=float),
     )
     if not 0 < counts.positives.sum() < counts.rows.sum():
         raise ModelError(
-            f"The held-out period has {int(counts.rows.sum())} customers and {int(counts.positives.sum())} of them churned; "
+            f"Of {int(counts.rows.sum())} customers in the held-out period {int(counts.positives.sum())} churned; "
             "a model can only be judged where both happen. Use another --as-of or horizon."
         )
     return counts
 
 
 def classification_metrics(counts: ScoreCounts, *, threshold: float) -> dict[str, float]:
-    """ROC AUC, PR AUC (average precision), log loss, Brier, top-tenth lift; and accuracy, precision, recall, F1 at `threshold`.
+    """ROC AUC, PR AUC (average precision), log loss, Brier, lift; and accuracy, precision, recall, F1 at `threshold`.
 
     Probabilities within a bin are taken as their mean.
     """

@@ -27,6 +27,10 @@ from customerlake.errors import ModelError
 from customerlake.models.figures import save
 
 CHAMPION = "champion"
+JUDGED = "judged"  # tag of a version whose training came to its end
+
+ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets the variable later
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.ERROR)
@@ -49,8 +53,8 @@ class Registry:
 
     def __init__(self, root: str) -> None:
         folder = Path(root) / "mlflow"
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder}/mlflow.db"
-        self.artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else f"{folder}/artifacts"
+        self.uri = ASKED_URI or f"sqlite:///{folder}/mlflow.db"
+        self.artifacts = None if ASKED_URI else f"{folder}/artifacts"
         if self.artifacts:
             folder.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)
@@ -63,7 +67,7 @@ class Registry:
         if not nested and self.client.get_experiment_by_name(experiment) is None:
             self.client.create_experiment(experiment, artifact_location=self.artifacts)
         if not nested:
-            mlflow.set_experiment(experiment)
+            self._end_killed_runs(mlflow.set_experiment(experiment).experiment_id)
         with mlflow.start_run(run_name=name, nested=nested, tags=dict(tags)) as active:
             yield active.info.run_id
 
@@ -77,7 +81,8 @@ class Registry:
         """Log each input table with its path and Delta version."""
         for table, (path, number) in versions.items():
             source = DeltaDatasetSource(path=path, delta_table_version=number)
-            mlflow.log_input(MetaDataset(source, name=table, digest=f"v{number}"), context=context)
+            dataset = MetaDataset(source, name=table, digest=f"v{number}")  # type: ignore[abstract]  # MLflow makes it so too
+            mlflow.log_input(dataset, context=context)
             mlflow.set_tag(f"version_of.{table}", str(number))
 
     def log_figure(self, chart: alt.TopLevelMixin, name: str) -> None:
@@ -92,7 +97,14 @@ class Registry:
         mlflow.log_dict(dict(values), name)
 
     def register(
-        self, model: str, fitted: PipelineModel, *, run_id: str, as_of: date, inputs: pd.DataFrame, output: pd.DataFrame,
+        self,
+        model: str,
+        fitted: PipelineModel,
+        *,
+        run_id: str,
+        as_of: date,
+        inputs: pd.DataFrame,
+        output: pd.DataFrame,
         metrics: Mapping[str, float],
     ) -> Version:
         """Save a fitted pipeline in the active run and register it as a new version."""
@@ -104,23 +116,33 @@ class Registry:
             )
         self._ensure_model(model)
         tags = {"as_of": str(as_of)} | {f"holdout_{name}": f"{value:.6f}" for name, value in metrics.items()}
-        made = self.client.create_model_version(model, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id)
+        made = self.client.create_model_version(
+            model, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
+        )
         return Version(model, str(made.version), as_of, run_id, False, tags)
 
     def versions(self, model: str) -> list[Version]:
-        """All registered versions, oldest first; none for an unknown model."""
+        """All judged versions, oldest first; none for an unknown model."""
         champion = self._champion_number(model)
         found = self.client.search_model_versions(f"name = '{model}'")
         return sorted(
             (
-                Version(model, str(v.version), date.fromisoformat(v.tags["as_of"]), v.run_id, str(v.version) == champion, v.tags)
+                Version(
+                    model,
+                    str(v.version),
+                    date.fromisoformat(v.tags["as_of"]),
+                    v.run_id or "",
+                    str(v.version) == champion,
+                    v.tags,
+                )
                 for v in found
+                if JUDGED in v.tags
             ),
             key=lambda v: int(v.number),
         )
 
     def usable(self, model: str, as_of: date) -> Version | None:
-        """The version that may score `as_of`: the champion, unless it has seen later days; then the newest that has not."""
+        """The version that may score `as_of`: the champion, unless it has seen later days; else the newest without."""
         honest = [version for version in self.versions(model) if version.as_of <= as_of]
         return max(honest, key=lambda version: (version.is_champion, version.as_of, int(version.number)), default=None)
 
@@ -128,8 +150,11 @@ class Registry:
         """No usable version is young enough. A version that lost to the champion counts: it was tried."""
         return not any(0 <= (as_of - version.as_of).days < retrain_after_days for version in self.versions(model))
 
-    def promote(self, version: Version) -> None:
-        self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
+    def judge(self, version: Version, *, wins: bool) -> None:
+        """End a training: a version that wins becomes the champion. One whose training was killed before is never used."""
+        if wins:
+            self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
+        self.client.set_model_version_tag(version.model, version.number, JUDGED, "won" if wins else "lost")
 
     def load(self, version: Version) -> PipelineModel:
         """Raises: ModelError when its files are gone."""
@@ -148,6 +173,11 @@ class Registry:
         path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=name)
         loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         return loaded
+
+    def _end_killed_runs(self, experiment_id: str) -> None:
+        """Runs of trainings that never came to their end are shown as killed, not as running for ever."""
+        for run in self.client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+            self.client.set_terminated(run.info.run_id, "KILLED")
 
     def _ensure_model(self, model: str) -> None:
         if not self.client.search_registered_models(f"name = '{model}'"):

@@ -28,7 +28,7 @@ SEGMENTS = Table(
         Field("segment_id", T.IntegerType(), "number of the segment, 0 upwards"),
         Field("segment_name", T.StringType(), "the segment in words, from its profile", personal="analyse"),
         Field("distance", T.DoubleType(), "to the segment's centre, in standardised features"),
-        Field("model_version", T.StringType(), "registered version of the model"),
+        Field("_model_version", T.StringType(), "registered version of the model"),
     ),
 )
 
@@ -91,7 +91,9 @@ class Segments:
         """customer_id, as_of, segment_id and distance; names and version are added by `named`."""
         centres = F.array(*[F.array(*map(F.lit, map(float, centre))) for centre in centres_of(fitted)])
         offsets = F.zip_with(
-            vector_to_array("features"), F.get(centres, F.col("segment_id")), lambda value, centre: (value - centre) ** 2
+            vector_to_array(F.col("features")),
+            F.get(centres, F.col("segment_id")),
+            lambda value, centre: (value - centre) ** 2,
         )
         return fitted.transform(snapshot).withColumn(
             "distance", F.sqrt(F.aggregate(offsets, F.lit(0.0), lambda total, square: total + square))
@@ -102,7 +104,9 @@ class Segments:
         return {"silhouette": silhouette(scored), "rows": float(scored.count())}
 
     def _kmeans(self, k: int) -> KMeans:
-        return KMeans(k=k, seed=self.config.seed, maxIter=30, featuresCol="features", predictionCol="segment_id")
+        return KMeans(
+            k=k, seed=self.config.seed, maxIter=20, tol=1e-3, featuresCol="features", predictionCol="segment_id"
+        )
 
     def _stability(self, whole: KMeansModel, k: int, vectors: DataFrame) -> float:
         agreements = []
@@ -128,7 +132,10 @@ def preparation() -> Pipeline:
 
 
 def centres_of(fitted: PipelineModel) -> list[Sequence[float]]:
-    return [list(centre) for centre in fitted.stages[-1].clusterCenters()]
+    clusters = fitted.stages[-1]
+    if not isinstance(clusters, KMeansModel):
+        raise ModelError("The fitted segments do not end in k-means. Train them again: `customerlake run --retrain`.")
+    return [list(centre) for centre in clusters.clusterCenters()]
 
 
 def silhouette(clustered: DataFrame) -> float:
@@ -162,7 +169,10 @@ def adjusted_rand_index(counts: Sequence[tuple[int, int, int]]) -> float:
 def profiles(scored: DataFrame) -> list[Profile]:
     """The typical customer of each segment, largest spend first."""
     medians = [F.median(name).alias(f"median_{name}") for name in CLUSTERED]
-    means = [F.mean(F.get(vector_to_array("features"), F.lit(i))).alias(f"mean_{name}") for i, name in enumerate(CLUSTERED)]
+    means = [
+        F.mean(F.get(vector_to_array(F.col("features")), F.lit(i))).alias(f"mean_{name}")
+        for i, name in enumerate(CLUSTERED)
+    ]
     rows = scored.groupBy("segment_id").agg(F.count("*").alias("count_customers"), *medians, *means).collect()
     found = [
         Profile(
@@ -200,5 +210,5 @@ def named(names: dict[int, str], model_version: str) -> Callable[[DataFrame], Da
     """Add the segments' names and the model's version."""
     pairs = [F.lit(part) for pair in names.items() for part in pair]
     return lambda scored: scored.withColumns(
-        {"segment_name": F.create_map(*pairs)[F.col("segment_id")], "model_version": F.lit(model_version)}
+        {"segment_name": F.create_map(*pairs)[F.col("segment_id")], "_model_version": F.lit(model_version)}
     ).transform(SEGMENTS.conform)

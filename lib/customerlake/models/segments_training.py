@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import altair as alt
 import pandas as pd
 from pyspark.sql import DataFrame
 
@@ -40,7 +41,7 @@ def train_segments(
 
     They take the alias `champion` when there is none, or when their silhouette on the same customers is higher.
     """
-    customers = snapshot.coalesce(2).cache()
+    customers = snapshot.cache()
     model = Segments(config, progress)
     with registry.run(MODEL, f"segments as of {as_of}", tags) as run_id:
         fitted = model.fit(customers)
@@ -67,15 +68,14 @@ def train_segments(
         wins = champion is None or (
             champion.as_of <= as_of and best.silhouette > silhouette(model.score(customers, registry.load(champion)))
         )
-        if wins:
-            registry.promote(version)
         registry.log_params({"became_champion": wins})
+    registry.judge(version, wins=wins)
     scored.unpersist()
     customers.unpersist()
     return Trained(version, best.k, best.silhouette, best.stability, wins)
 
 
-def _figure(found: list[Profile], names: Mapping[int, str], model: Segments, as_of: date):  # noqa: ANN202
+def _figure(found: list[Profile], names: Mapping[int, str], model: Segments, as_of: date) -> alt.HConcatChart:
     profile_rows = pd.DataFrame(
         [
             {
@@ -95,15 +95,18 @@ def _figure(found: list[Profile], names: Mapping[int, str], model: Segments, as_
 def _card(found: list[Profile], names: Mapping[int, str], config: SegmentsConfig, as_of: date) -> str:
     header = " | ".join(feature.replace("_", " ") for feature in CLUSTERED)
     rows = "\n".join(
-        f"| {names[p.segment_id]} | {p.count_customers} | " + " | ".join(f"{p.medians[f]:,.1f}" for f in CLUSTERED) + " |"
+        f"| {names[p.segment_id]} | {p.count_customers} | "
+        + " | ".join(f"{p.medians[f]:,.1f}" for f in CLUSTERED)
+        + " |"
         for p in found
     )
     return f"""# Customer segments as of {as_of}
 
 **Purpose.** A few groups of customers who buy alike, to plan offers and to read reports by.
 
-**Method.** k-means over log(1 + x) of {", ".join(CLUSTERED)}, standardised; k from {config.min_segments} to {config.max_segments} by the highest
-silhouette among those whose fits on {config.resamples} random halves agree (adjusted Rand index of {config.min_stability} or more).
+**Method.** k-means over log(1 + x) of {", ".join(CLUSTERED)}, standardised; k from
+{config.min_segments} to {config.max_segments} by the highest silhouette among those whose fits on {config.resamples}
+random halves agree (adjusted Rand index of {config.min_stability} or more).
 
 | segment | customers | {header} (medians) |
 |---|---|{"---|" * len(CLUSTERED)}

@@ -27,7 +27,9 @@ def export_csv(lake: Lake, table: Table, *, as_of: date, sort_by: str) -> Path:
             csv.write_csv(rows, file)
         part.replace(target)
     except OSError as error:
-        raise StorageError(f"{target} cannot be written: {error}. Make room or give yourself the right to write.") from error
+        raise StorageError(
+            f"{target} cannot be written: {error}. Make room or give yourself the right to write."
+        ) from error
     return target
 
 

@@ -1,10 +1,10 @@
-"""Values that a person sets: the lake file and the models' settings. Typed, closed, with unit and default beside each."""
+"""Values that a person sets: the lake file and the models' settings. Typed, closed, unit and default beside each."""
 
 import difflib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -36,7 +36,7 @@ class SalesColumns(Values):
 class SalesFeed(Values):
     """Lines of sales, one file per day or any other cut."""
 
-    path: str  # folder with the files, absolute or relative to the lake file; "embedded": the sales that ship with the package
+    path: str  # folder, absolute or relative to the lake file; "embedded": the sales that ship with the package
     pattern: str = "*.csv*"  # which files of the folder; .gz, .bz2 and .zst are read as compressed
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: str = "utf-8"
@@ -44,7 +44,9 @@ class SalesFeed(Values):
     channel: str = "online"
     cancellation_prefix: str = "C"  # an order_id that starts with it takes an earlier order back
     columns: SalesColumns = SalesColumns()
-    line_kinds: dict[str, str] = {}  # product_id, or the start of one followed by *, of lines that are no product -> what they are
+    line_kinds: dict[
+        str, str
+    ] = {}  # product_id, or the start of one followed by *, of lines that are no product -> what they are
 
 
 class Feeds(Values):
@@ -55,7 +57,7 @@ class SegmentsConfig(Values):
     """How customers are put into segments by k-means."""
 
     min_segments: Annotated[int, Field(ge=2)] = 3
-    max_segments: Annotated[int, Field(ge=2)] = 7
+    max_segments: Annotated[int, Field(ge=2)] = 6
     resamples: Annotated[int, Field(ge=2)] = 2  # fits on random halves, compared for stability
     min_stability: Share = 0.7  # mean adjusted Rand index below which a k is not taken
     retrain_after_days: PositiveInt = 30
@@ -68,9 +70,9 @@ class ChurnConfig(Values):
     horizon_days: PositiveInt = 90  # no order for this long after the date = churned
     training_dates: PositiveInt = 5  # snapshots that the models learn from
     training_step_days: PositiveInt = 21  # between two of them
-    warning_probability: Share = 0.6  # at least this likely to churn: warned about
-    high_risk_probability: Share = 0.6
-    medium_risk_probability: Share = 0.4
+    warning_probability: Share = 0.5  # at least this likely to churn: warned about
+    high_risk_probability: Share = 0.5
+    medium_risk_probability: Share = 0.3
     retrain_after_days: PositiveInt = 30
     seed: int = 20
 
@@ -81,7 +83,6 @@ class LakeFile(Values):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
     time_zone: str = "UTC"  # of the times in the feeds
-    engine: Literal["spark"] = "spark"
     feeds: Feeds
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()

@@ -66,6 +66,7 @@ class Outcome:
     counts: dict[str, Counts] = field(default_factory=dict)  # by table
     remarks: list[str] = field(default_factory=list)  # for the person who watches
     refused: list[str] = field(default_factory=list)  # sources, files and contracts that stopped, in words
+    exports: list[Path] = field(default_factory=list)
     models: list[TrainedModel] = field(default_factory=list)
     batch: int | None = None
     message: str | None = None
@@ -92,6 +93,7 @@ class Run:
         self._asked_as_of = as_of
         self._engine = engine
         self._given_spark = spark
+        self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
         self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
         self.lake.prepare_root()
@@ -102,7 +104,7 @@ class Run:
         """The engine, started when a step first needs it."""
         if self._given_spark is None:
             self.progress("starting Spark")
-        return self._given_spark or session.start(self._engine)
+        return self._given_spark or session.start(self._engine, jvm_log=self.jvm_log)
 
     @property
     def root(self) -> str:
@@ -203,9 +205,9 @@ class Run:
         )
         if counts.received != counts.accepted + counts.quarantined + counts.duplicates:
             raise ContractError(
-                f"{received.name} holds {counts.received} rows, but {accepted.name} accounts for {counts.accepted} accepted and "
-                f"{counts.duplicates} duplicates and {rejected.name} for {counts.quarantined}. Rows are lost or counted twice; "
-                "do not trust the tables, and report this."
+                f"{received.name} holds {counts.received} rows, but {accepted.name} accounts for {counts.accepted} "
+                f"accepted and {counts.duplicates} duplicates, and {rejected.name} for {counts.quarantined}. "
+                "Rows are lost or counted twice; do not trust the tables, and report this."
             )
         self._current.counts[accepted.name] = counts
 
@@ -215,6 +217,11 @@ class Run:
     ) -> None:  # fmt: skip
         """Show a trained version, and its baseline's metrics beside its own."""
         self._current.models.append(TrainedModel(name, version, what, metrics, baseline or {}, is_champion))
+
+    def exported(self, path: Path) -> None:
+        """Say where a file for people or other systems was written."""
+        self._current.exports.append(path)
+        log.info("exported path=%s", path)
 
     def remark(self, text: str) -> None:
         """Say something to the person who watches, at the end of the step."""

@@ -1,4 +1,4 @@
-"""The steps of a run and their order. Declared here once; the command, the jobs, the deployments and the docs read it."""
+"""The steps of a run and their order. Declared here once; the command, the jobs and the deployments read it."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,9 @@ PIPELINE = (
     Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers")),
     Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders",)),
     Step("kpis", "gold/build_kpis.py", "months and countries", after=("orders", "value")),
-    Step("customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")),
+    Step(
+        "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
+    ),
     Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
     Step("train_segments", "models/train_segments.py", "k-means over several k", after=("features",)),
     Step("train_churn", "models/train_churn.py", "candidates beside their baseline", after=("features",)),
@@ -36,7 +38,12 @@ PIPELINE = (
         "the customer table, Delta and CSV",
         after=("customer_360", "score_segments", "score_churn"),
     ),
-    Step("publish_early_warning", "publish/publish_early_warning.py", "who is about to leave", after=("publish_customers",)),
+    Step(
+        "publish_early_warning",
+        "publish/publish_early_warning.py",
+        "who is about to leave",
+        after=("publish_customers",),
+    ),
 )
 
 

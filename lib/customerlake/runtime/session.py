@@ -3,6 +3,8 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -24,14 +26,36 @@ REQUIRED = {
 }
 
 
-def start(engine: Engine = "spark") -> SparkSession:
+def start(engine: Engine = "spark", *, jvm_log: Path | None = None) -> SparkSession:
     """A session of `engine`, on this machine; under spark-submit, the session that it prepared.
 
+    What the JVM says goes to `jvm_log`, where one is given.
     Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found.
     """
     if engine == "sail":
         return _sail()
-    return _submitted() if "PYSPARK_GATEWAY_PORT" in os.environ else _local()
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return _submitted()
+    with _standard_error_in(jvm_log):
+        return _local()
+
+
+@contextmanager
+def _standard_error_in(file: Path | None) -> Iterator[None]:
+    """Processes that begin inside write their standard error to `file`; this one's own is as before when it ends."""
+    if file is None:
+        yield
+        return
+    sys.stderr.flush()
+    own = os.dup(2)
+    with file.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(own, 2)
+        os.close(own)
 
 
 def _submitted() -> SparkSession:
@@ -76,5 +100,5 @@ def _sail() -> SparkSession:
     _, port = server.listening_address
     session = SparkSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    session._customerlake_server = server  # a collected server stops, and its client then waits for ever
+    session._customerlake_server = server  # type: ignore[attr-defined]  # a collected server stops, and its client then waits for ever
     return session

@@ -5,7 +5,7 @@ the table before or the table after, never a part. What the Delta log itself kno
 values) and the small ledgers of the suite are read by delta-rs, without an engine.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from customerlake.contracts.table import Table
-from customerlake.errors import ContractError, StorageError
+from customerlake.errors import StorageError
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,13 @@ class Lake:
             raise StorageError(f"{table.name} is not in the lake {self.root} yet. Run `customerlake run` first.")
         return self._log(table).to_pyarrow_dataset().head(rows)
 
-    def batches(self, table: Table, *, as_of: date) -> Iterable[pa.RecordBatch]:
+    def batches(self, table: Table, *, as_of: date) -> Iterator[pa.RecordBatch]:
         """The rows of one `as_of`, batch by batch, without an engine."""
         from pyarrow import dataset
 
         scanned = self._log(table).to_pyarrow_dataset().scanner(filter=dataset.field("as_of") == as_of)
-        return scanned.to_batches()
+        batches: Iterator[pa.RecordBatch] = scanned.to_batches()
+        return batches
 
     def record(self, table: Table, rows: list[dict[str, Any]]) -> Written:
         """Append rows to a small ledger in one commit, without an engine."""

@@ -20,7 +20,11 @@ CANCELLATIONS = Table(
         Field("amount", MONEY, "money given back, above zero", unit="currency"),
         Field("cancelled_order_line_id", T.StringType(), "the sale that it cancels; null when none can be told"),
         Field("cancelled_order_id", T.StringType(), "the order of that sale"),
-        Field("link_rule", T.StringType(), "whole line, part of a line; or why there is no link: anonymous, no earlier sale"),
+        Field(
+            "link_rule",
+            T.StringType(),
+            "whole line, part of a line; or why there is no link: anonymous, no earlier sale",
+        ),
         Field("_batch", T.LongType(), "landing that last changed the row"),
     ),
 )
@@ -35,8 +39,8 @@ def cancellations(order_lines: DataFrame) -> DataFrame:
     sales of the same quantity are paired like brackets, the newest open sale first (`whole line`). What is left cancels
     part of the newest earlier sale that no whole return has cancelled, as long as its quantity suffices for all
     the returns that claim it, oldest claim first (`part of a line`).
-    Takes all lines of the customers and products concerned; lines of one sale and of one return at the same instant are ordered
-    by order and line id.
+    Takes all lines of the customers and products concerned. Within an instant sales go before returns, then by order
+    and line id.
     """
     candidates = order_lines.where(is_candidate()).select(
         "order_line_id", "order_id", *SAME_ITEM, "ordered_at", "ordered_on", "quantity", "amount", "is_return", "_batch"
@@ -64,7 +68,9 @@ def is_candidate() -> Column:
 
 
 def of_linked_sale(name: str) -> Column:
-    return F.when(F.col("whole").isNotNull(), F.col(f"whole.{name}")).when(F.col("part").isNotNull(), F.col(f"part.{name}"))
+    return F.when(F.col("whole").isNotNull(), F.col(f"whole.{name}")).when(
+        F.col("part").isNotNull(), F.col(f"part.{name}")
+    )
 
 
 def link_rule() -> Column:

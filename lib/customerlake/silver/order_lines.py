@@ -11,6 +11,11 @@ from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, 
 from customerlake.contracts.quarantine import quarantine_table
 from customerlake.contracts.table import MONEY, Field, Table
 
+LARGEST_AMOUNT = (
+    10**12
+)  # of a line, in any currency: a bar code in the price column must not overflow the sums of all others
+LARGEST_QUANTITY = 10**9
+
 ORDER_LINES = Table(
     name="silver.order_lines",
     grain="one row per distinct received line of an order",
@@ -18,13 +23,22 @@ ORDER_LINES = Table(
     columns=(
         Field("order_line_id", T.StringType(), "SHA-256 of the line's received values, trimmed"),
         Field("order_id", T.StringType(), "order"),
-        Field("customer_id", T.StringType(), "the shop's number of the customer; null for an anonymous sale", personal="identify"),
+        Field(
+            "customer_id",
+            T.StringType(),
+            "the shop's number of the customer; null for an anonymous sale",
+            personal="identify",
+        ),
         Field("ordered_at", T.TimestampType(), "when it was ordered or taken back", unit="UTC"),
         Field("ordered_on", T.DateType(), "day of that in the feed's time zone"),
         Field("channel", T.StringType(), "where it was sold"),
         Field("is_return", T.BooleanType(), "the order takes an earlier one back"),
         Field("is_sale", T.BooleanType(), "sold for money: quantity > 0, unit_price > 0 and no return"),
-        Field("line_kind", T.StringType(), "product, or postage, discount, fee, ... by the lake file; adjustment: stock corrected"),
+        Field(
+            "line_kind",
+            T.StringType(),
+            "product, or postage, discount, fee, ... by the lake file; adjustment: stock corrected",
+        ),
         Field("is_product", T.BooleanType(), "line_kind is product"),
         Field("product_id", T.StringType(), "stock code in capitals"),
         Field("description", T.StringType(), "what the product was called; null when not said"),
@@ -43,7 +57,7 @@ ORDER_LINES = Table(
         NotNull("order_id"),
         NotNull("product_id"),
         NotNull("country"),
-        Reads("quantity", "received_quantity", "a whole number"),
+        Reads("quantity", "received_quantity", "a whole number of up to nine digits"),
         NotNull("received_quantity"),
         NotZero("quantity"),
         Reads("ordered_at", "received_ordered_at", "a date and time that exists"),
@@ -51,6 +65,7 @@ ORDER_LINES = Table(
         Reads("unit_price", "received_unit_price", "a number"),
         NotNull("received_unit_price"),
         NotNegative("unit_price"),
+        Reads("amount", "received_amount", f"below {LARGEST_AMOUNT:,}"),
     ),
 )
 
@@ -114,14 +129,18 @@ def typed_lines(
         return (
             sales.withColumn("raw", F.coalesce("_raw", F.to_json(F.struct(*CONTRACT, "_extra"))))
             .withColumns({name: trimmed(name) for name in CONTRACT})
-            .withColumn("order_line_id", F.sha2(F.concat_ws("\u001f", *[F.coalesce(name, F.lit("")) for name in CONTRACT]), 256))
+            .withColumn(
+                "order_line_id", F.sha2(F.concat_ws("\u001f", *[F.coalesce(name, F.lit("")) for name in CONTRACT]), 256)
+            )
             .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
             .withColumns(
                 {
                     "customer_id": without_zero_decimals("customer_id"),
                     "product_id": F.upper("product_id"),
-                    "quantity": without_zero_decimals("quantity").try_cast("int"),
-                    "unit_price": unit_price.try_cast(MONEY),
+                    "quantity": within(LARGEST_QUANTITY, without_zero_decimals("quantity").try_cast("long")).cast(
+                        "int"
+                    ),
+                    "unit_price": number("unit_price"),
                     "ordered_at": F.to_utc_timestamp(local, time_zone),
                     "ordered_on": F.to_date(local),
                     "channel": F.lit(channel),
@@ -133,7 +152,8 @@ def typed_lines(
                     "is_return": is_return,
                     "is_sale": ~is_return & (quantity > 0) & (unit_price > 0),
                     "line_kind": line_kind(line_kinds, is_return),
-                    "amount": (quantity * unit_price).cast(MONEY),
+                    "amount": within(LARGEST_AMOUNT, quantity * unit_price).cast(MONEY),
+                    "received_amount": F.concat(quantity.cast("string"), F.lit(" x "), unit_price.cast("string")),
                 }
             )
             .withColumn("is_product", F.col("line_kind") == "product")
@@ -144,11 +164,29 @@ def typed_lines(
 
 def trimmed(name: str) -> Column:
     """Without surrounding white space; null when nothing remains."""
-    return F.nullif(F.trim(name), F.lit(""))
+    return F.nullif(F.btrim(name, F.lit(" \t\r\n\u00a0")), F.lit(""))
 
 
 def without_zero_decimals(name: str) -> Column:
     return F.regexp_replace(name, r"\.0+$", "")
+
+
+def number(name: str) -> Column:
+    """The number that a text says with digits and a point, as spreadsheets do also with an exponent (1E-3); else null.
+
+    The two patterns are what every engine reads alike.
+    """
+    text = F.col(name)
+    plain = F.when(text.rlike(r"^[+-]?[0-9]*\.?[0-9]*$"), text.try_cast(MONEY))
+    with_exponent = F.when(
+        text.rlike(r"^[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+$"), text.try_cast("double").try_cast(MONEY)
+    )
+    return F.coalesce(plain, with_exponent)
+
+
+def within(limit: int, value: Column) -> Column:
+    """The value where it is nearer to zero than the limit; else null."""
+    return F.when(F.abs(value) < limit, value)
 
 
 def line_kind(line_kinds: Mapping[str, str], is_return: Column) -> Column:

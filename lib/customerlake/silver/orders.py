@@ -18,7 +18,12 @@ ORDERS = Table(
         Field("channel", T.StringType(), "where it was sold"),
         Field("is_return", T.BooleanType(), "it takes an earlier order back"),
         Field("amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="currency"),
-        Field("product_amount", MONEY, "the part of amount that is products, without postage, fees and the like", unit="currency"),
+        Field(
+            "product_amount",
+            MONEY,
+            "the part of amount that is products, without postage, fees and the like",
+            unit="currency",
+        ),
         Field("currency", T.StringType(), "ISO 4217 code"),
         Field("count_lines", T.LongType(), "distinct lines"),
         Field("count_products", T.LongType(), "distinct products"),
@@ -40,7 +45,10 @@ def orders(order_lines: DataFrame) -> DataFrame:
     return (
         order_lines.groupBy("order_id")
         .agg(
-            *[F.min_by(name, first).alias(name) for name in ("customer_id", "channel", "is_return", "currency", "country")],
+            *[
+                F.min_by(name, first).alias(name)
+                for name in ("customer_id", "channel", "is_return", "currency", "country")
+            ],
             F.min("ordered_at").alias("ordered_at"),
             F.min("ordered_on").alias("ordered_on"),
             F.sum(F.when(counts, F.col("amount")).otherwise(0)).alias("amount"),

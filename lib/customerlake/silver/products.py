@@ -12,7 +12,9 @@ PRODUCTS = Table(
     key=("product_id",),
     columns=(
         Field("product_id", T.StringType(), "stock code in capitals"),
-        Field("description", T.StringType(), "name on the newest sale; on the newest other line when it was never sold"),
+        Field(
+            "description", T.StringType(), "name on the newest sale; on the newest other line when it was never sold"
+        ),
         Field("unit_price", MONEY, "price on that line", unit="currency"),
         Field("is_sold", T.BooleanType(), "it was sold for money at least once"),
         Field("described_at", T.TimestampType(), "instant of the line that names it", unit="UTC"),
@@ -30,7 +32,12 @@ def products(order_lines: DataFrame) -> DataFrame:
     Takes any set of lines: the result is merged into the known products by BETTER_SURVIVES, in any order of arrival.
     """
     says = F.struct(
-        "is_sale", F.col("description").isNotNull().alias("is_named"), "ordered_at", "order_line_id", "description", "unit_price"
+        "is_sale",
+        F.col("description").isNotNull().alias("is_named"),
+        "ordered_at",
+        "order_line_id",
+        "description",
+        "unit_price",
     )
     return (
         order_lines.where(F.col("line_kind").isin("product", "adjustment"))

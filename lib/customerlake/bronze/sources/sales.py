@@ -17,7 +17,9 @@ SALES = Table(
         Field("quantity", TEXT, "units of the product; negative when taken back", unit="units"),
         Field("ordered_at", TEXT, "when, in the feed's time zone and format"),
         Field("unit_price", TEXT, "price of one unit", unit="lake's currency"),
-        Field("customer_id", TEXT, "the shop's number of the customer; empty for a sale without one", personal="identify"),
+        Field(
+            "customer_id", TEXT, "the shop's number of the customer; empty for a sale without one", personal="identify"
+        ),
         Field("country", TEXT, "country of the customer", personal="analyse"),
         Field("_extra", T.MapType(TEXT, TEXT), "columns of the file that the contract does not name", personal="audit"),
         Field("_raw", TEXT, "text of the record, where it could not be split into the columns", personal="audit"),

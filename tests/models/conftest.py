@@ -1,0 +1,62 @@
+"""Made customers for the models' tests: every feature is drawn by itself, so that a cause is only where a test plants one."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customerlake.models.registry import Registry
+
+MadeCustomers = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def made_customers() -> MadeCustomers:
+    """Rows of features.snapshot as pandas; `gone` of the customers ordered longer ago than 90 days."""
+
+    def made(as_of: date, *, customers: int, seed: int, gone: int = 0) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        orders = 1.0 + random.poisson(4, customers)
+        spend = random.gamma(2.0, 200.0, customers) + 1
+        since_last = random.integers(0, 90, customers).astype(float)
+        since_last[:gone] = 150.0
+        return pd.DataFrame(
+            {
+                "customer_id": [f"c{i:05d}" for i in range(customers)],
+                "as_of": as_of,
+                "country": "France",
+                "days_since_last_order": since_last,
+                "recency": random.integers(0, 200, customers).astype(float),
+                "T": random.integers(200, 400, customers).astype(float),
+                "frequency": orders - 1,
+                "count_orders": orders,
+                "total_spend": spend,
+                "average_order_value": random.gamma(2.0, 50.0, customers) + 1,
+                "days_between": random.uniform(10, 80, customers),
+                "overdue_ratio": random.uniform(0, 4, customers),
+                "orders_last_30_days": random.poisson(1, customers).astype(float),
+                "orders_last_90_days": random.poisson(2, customers).astype(float),
+                "spend_last_90_days": random.gamma(2.0, 80.0, customers),
+                "spend_share_last_90_days": random.random(customers),
+                "count_returns": random.poisson(1, customers).astype(float),
+                "returned_share": random.random(customers) / 5,
+                "mean_basket_lines": random.uniform(1, 30, customers),
+                "mean_basket_units": random.uniform(1, 300, customers),
+            }
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def registry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registry_folder: Path) -> Registry:
+    """One MLflow store; tests tell themselves apart by the names of their models."""
+    return Registry(str(registry_folder))

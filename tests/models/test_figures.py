@@ -1,0 +1,104 @@
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from customerlake.models.evaluation import ScoreCounts
+from customerlake.models.figures import classification_figure, save, segments_figure
+
+
+def scores(seed, rows=40):
+    random = np.random.default_rng(seed)
+    probability = np.sort(random.random(rows))[::-1]
+    return ScoreCounts(
+        probability=probability, rows=np.full(rows, 10.0), positives=random.binomial(10, probability).astype(float)
+    )
+
+
+@pytest.fixture
+def profiles():
+    return pd.DataFrame(
+        [("Rare (3)", "total spend", 20.0, -0.8), ("Frequent (2)", "total spend", 900.0, 1.4)],
+        columns=["segment", "feature", "value", "deviation"],
+    )
+
+
+@pytest.fixture
+def tried():
+    return pd.DataFrame({"k": [2, 3], "silhouette": [0.4, 0.6], "stability": [0.9, 0.8]})
+
+
+def drawn_points(chart):
+    return list(chain.from_iterable(chart.to_dict()["datasets"].values()))
+
+
+def is_picture(path, *, at_least):
+    """A PNG of some size that shows more than its background and its axes."""
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with Image.open(path) as picture:
+        colours = picture.convert("RGB").getcolors(maxcolors=1_000_000)
+        return picture.width >= at_least and picture.height >= at_least and len(colours) > 50
+
+
+def test_the_figure_of_a_classification_is_drawn_into_a_png(tmp_path):
+    chart = classification_figure("Churn", {"recency rule": scores(1), "trees": scores(2)})
+
+    path = save(chart, tmp_path / "held_out.png")
+
+    assert path == tmp_path / "held_out.png"
+    assert is_picture(path, at_least=800)
+
+
+def test_the_figure_of_segments_is_drawn_into_a_png(tmp_path, profiles, tried):
+    path = save(segments_figure("Segments", profiles, tried), tmp_path / "segments.png")
+
+    assert is_picture(path, at_least=500)
+
+
+def test_the_figure_of_a_classification_holds_four_panels_of_every_model():
+    specification = classification_figure("Churn", {"recency rule": scores(1), "trees": scores(2)}).to_dict()
+
+    assert specification["title"] == "Churn"
+    panels = specification["concat"]
+    assert [panel["title"] for panel in panels] == ["ROC", "Precision and recall", "Gain", "Calibration"]
+    for panel in panels:
+        points = specification["datasets"][panel["data"]["name"]]
+        assert {point["model"] for point in points} == {"recency rule", "trees"}
+
+
+def test_the_roc_panel_draws_false_positives_across_and_true_positives_up():
+    perfect = ScoreCounts(probability=np.array([0.9, 0.1]), rows=np.array([2.0, 6]), positives=np.array([2.0, 0]))
+
+    specification = classification_figure("Churn", {"perfect": perfect}).to_dict()
+
+    roc = specification["concat"][0]
+    assert roc["encoding"]["x"]["title"] == "False positive rate"
+    points = specification["datasets"][roc["data"]["name"]]
+    assert [(point["x"], point["y"]) for point in points] == [(0, 0), (0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize("rows", [399, 1000, 9999])
+def test_a_long_curve_is_thinned_and_still_drawn_to_its_end(rows):
+    specification = classification_figure("Churn", {"trees": scores(3, rows)}).to_dict()
+
+    roc = specification["datasets"][specification["concat"][0]["data"]["name"]]
+    assert 100 < len(roc) < 1000
+    assert (roc[0]["x"], roc[0]["y"]) == (0, 0)
+    assert (roc[-1]["x"], roc[-1]["y"]) == pytest.approx((1, 1))
+
+
+def test_the_figure_of_segments_shows_every_median_and_every_k(profiles, tried):
+    points = drawn_points(segments_figure("Segments", profiles, tried))
+
+    assert {(point["segment"], point["value"]) for point in points if "segment" in point} == {
+        ("Rare (3)", 20.0),
+        ("Frequent (2)", 900.0),
+    }
+    assert {(point["k"], point["measure"], point["value"]) for point in points if "measure" in point} == {
+        (2, "silhouette", 0.4),
+        (3, "silhouette", 0.6),
+        (2, "stability", 0.9),
+        (3, "stability", 0.8),
+    }

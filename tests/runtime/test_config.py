@@ -1,0 +1,162 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from customerlake.errors import ConfigError
+from customerlake.runtime.config import LakeFile, load_lake_file, shipped
+
+SMALLEST = "name: shop\ncurrency: EUR\nfeeds:\n  sales:\n    path: sales\n"
+
+
+@pytest.fixture
+def lake_file(tmp_path):
+    """Writes a lake file and returns its path."""
+
+    def written(text):
+        file = tmp_path / "lake.yaml"
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return written
+
+
+def refusal_of(path):
+    with pytest.raises(ConfigError) as refusal:
+        load_lake_file(path)
+    return str(refusal.value)
+
+
+def test_a_lake_file_needs_only_a_name_a_currency_and_a_folder(lake_file):
+    lake = load_lake_file(lake_file(SMALLEST))
+
+    assert (lake.name, lake.currency, lake.time_zone) == ("shop", "EUR", "UTC")
+    assert lake.feeds.sales.delimiter == ","
+    assert lake.feeds.sales.columns.order_id == "order_id"
+    assert lake.churn.horizon_days == 90
+
+
+def test_a_folder_is_meant_relative_to_the_lake_file(lake_file, tmp_path):
+    assert load_lake_file(lake_file(SMALLEST)).feeds.sales.path == str(tmp_path / "sales")
+
+
+@pytest.mark.parametrize("path", ["/data/sales", "s3://bucket/sales", "embedded"])
+def test_a_folder_that_is_not_relative_stays_as_written(lake_file, path):
+    assert load_lake_file(lake_file(SMALLEST.replace("path: sales", f"path: {path}"))).feeds.sales.path == path
+
+
+def test_without_a_lake_file_the_sales_that_ship_with_the_package_are_meant():
+    lake = load_lake_file(None)
+
+    assert (lake.name, lake.currency, lake.feeds.sales.path) == ("online_retail", "GBP", "embedded")
+
+
+@pytest.mark.parametrize("file", sorted(Path(str(shipped("conf"))).glob("lakes/*.yaml")), ids=lambda file: file.name)
+def test_every_lake_file_that_ships_can_be_used(file):
+    assert load_lake_file(str(file)).name == file.stem
+
+
+def test_values_cannot_be_changed_after_they_are_read():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_lake_file(None).currency = "EUR"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(lake_file):
+    file = lake_file(SMALLEST + "    delimeter: ';'\n")
+
+    assert refusal_of(file) == (
+        f"The lake file {file} cannot be used:\n  - feeds.sales.delimeter: unknown key; did you mean delimiter?"
+    )
+
+
+def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake_file):
+    refusal = refusal_of(lake_file(SMALLEST + "zzz: 1\n"))
+
+    assert refusal.endswith(
+        "zzz: unknown key; known here: churn, currency, engine, feeds, name, segments, time_zone."
+    )
+
+
+def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):
+    refusal = refusal_of(lake_file(SMALLEST + "    columns: {customer: CustomerID}\n"))
+
+    assert "feeds.sales.columns.customer: unknown key; did you mean customer_id?" in refusal
+
+
+def test_a_missing_key_is_named_by_its_full_path(lake_file):
+    assert "feeds.sales.path: is missing; add it." in refusal_of(
+        lake_file("name: shop\ncurrency: EUR\nfeeds:\n  sales: {pattern: '*.csv'}\n")
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("churn: {horizon_days: 0}", "churn.horizon_days: 0 cannot be used: Input should be greater than 0."),
+        ("churn: {warning_probability: 1.5}", "churn.warning_probability: 1.5 cannot be used"),
+        ("churn: {horizon_days: soon}", "churn.horizon_days: 'soon' cannot be used"),
+        ("segments: {min_segments: 1}", "segments.min_segments: 1 cannot be used"),
+        ("engine: sail", "engine: 'sail' cannot be used: Input should be 'spark'."),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_where_and_why(lake_file, line, where):
+    assert where in refusal_of(lake_file(f"{SMALLEST}{line}\n"))
+
+
+@pytest.mark.parametrize("currency", ["eur", "EURO", "978"])
+def test_a_currency_is_three_capitals(lake_file, currency):
+    refusal = refusal_of(lake_file(SMALLEST.replace("EUR", f"'{currency}'")))
+
+    assert f"currency: '{currency}' cannot be used" in refusal
+
+
+def test_all_problems_are_told_at_once(lake_file):
+    refusal = refusal_of(lake_file("nam: shop\ncurrency: eur\nfeeds:\n  sales: {delimiter: ';;'}\n"))
+
+    assert sorted(line.split(":")[0] for line in refusal.splitlines()[1:]) == [
+        "  - currency",
+        "  - feeds.sales.delimiter",
+        "  - feeds.sales.path",
+        "  - nam",
+        "  - name",
+    ]
+
+
+def test_a_file_that_is_not_yaml_is_refused_with_the_place(lake_file):
+    file = lake_file("name: [shop\ncurrency: EUR\n")
+
+    refusal = refusal_of(file)
+
+    assert refusal.startswith(f"The lake file {file} is not YAML: ")
+    assert "line 2" in refusal
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    file = tmp_path / "lake.yaml"
+    file.write_bytes("name: café".encode("latin-1"))
+
+    assert refusal_of(str(file)).startswith(f"The lake file {file} is not YAML: ")
+
+
+@pytest.mark.parametrize("text", ["", "just words\n", "- a\n- list\n"])
+def test_a_file_without_keys_is_refused_with_an_example_to_follow(lake_file, text):
+    assert "holds no keys; see conf/lakes/online_retail.yaml for an example." in refusal_of(lake_file(text))
+
+
+def test_a_missing_file_is_refused_with_its_path(tmp_path):
+    file = tmp_path / "nowhere.yaml"
+
+    assert refusal_of(str(file)) == f"The lake file {file} cannot be read: No such file or directory. Check --lake."
+
+
+def test_a_folder_instead_of_a_file_is_refused(tmp_path):
+    assert refusal_of(str(tmp_path)) == f"The lake file {tmp_path} cannot be read: Is a directory. Check --lake."
+
+
+def test_every_key_of_a_lake_file_is_closed_to_unknown_keys():
+    with pytest.raises(ValidationError) as refusal:
+        LakeFile.model_validate(
+            {"name": "shop", "currency": "EUR", "feeds": {"sales": {"path": "sales"}, "x": 1}, "churn": {"x": 1}, "segments": {"x": 1}}
+        )
+
+    assert sorted(error["loc"] for error in refusal.value.errors()) == [("churn", "x"), ("feeds", "x"), ("segments", "x")]
