@@ -3,9 +3,14 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
+from pyspark.sql import types as T
 
+from customerlake.catalogue import CATALOGUE
+from customerlake.contracts.table import Table
 from customerlake.runtime import job, session
 from customerlake.runtime.pipeline import PIPELINE, Step
 
@@ -98,3 +103,33 @@ def execute(run: job.Run) -> RunStep:
 
 def step_named(name: str) -> Step:
     return next(step for step in PIPELINE if step.name == name)
+
+
+@pytest.fixture(scope="session")
+def assert_same_tables() -> Callable[[job.Run, job.Run], None]:
+    """Compare every table of two lakes, row for row, over all columns but the technical ones.
+
+    Rows of one run's last as_of are compared; quarantine is compared without the run that took the row. Doubles of fitted
+    models are compared to six digits: sums inside a fit depend on how rows lie in files.
+    """
+
+    def rows(run: job.Run, table: Table) -> duckdb.DuckDBPyRelation:
+        read = DeltaTable(run.lake.path(table)).to_pyarrow_table()
+        fitted = table.layer in ("scores", "publish")
+        doubles = {column.name for column in table.columns if fitted and isinstance(column.type, T.DoubleType)}
+        kept = [name for name in table.business_columns if name not in ("run_id", "received_at")]
+        columns = ", ".join(f'round("{name}", 6) AS "{name}"' if name in doubles else f'"{name}"' for name in kept)
+        dated = f"WHERE as_of = DATE '{run.as_of}'" if "as_of" in kept else ""
+        return duckdb.sql(f"SELECT {columns} FROM read {dated}").arrow()
+
+    def compare(one: job.Run, other: job.Run) -> None:
+        assert one.as_of == other.as_of
+        for table in CATALOGUE:
+            if table.layer in ("bronze", "ops") or not other.lake.exists(table):
+                continue
+            ours, theirs = rows(one, table), rows(other, table)
+            extra = duckdb.sql("SELECT * FROM ours EXCEPT ALL SELECT * FROM theirs LIMIT 3").fetchall()
+            missing = duckdb.sql("SELECT * FROM theirs EXCEPT ALL SELECT * FROM ours LIMIT 3").fetchall()
+            assert (extra, missing) == ([], []), table.name
+
+    return compare

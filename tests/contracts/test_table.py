@@ -34,7 +34,7 @@ def test_a_partition_column_that_is_no_column_is_refused():
 
 
 def test_a_name_without_a_layer_is_refused():
-    with pytest.raises(ContractError, match="the name must read <layer>.<table>"):
+    with pytest.raises(ContractError, match=r"the name must read <layer>\.<table>"):
         table(name="things")
 
 

@@ -1,4 +1,4 @@
-"""Made customers for the models' tests: every feature is drawn by itself, so that a cause is only where a test plants one."""
+"""Made customers for the models' tests: features are drawn apart, so that a cause is only where a test plants one."""
 
 from collections.abc import Callable
 from datetime import date

@@ -232,7 +232,7 @@ def test_rows_that_reach_the_border_exactly_are_flagged_whatever_lies_close_belo
     assert (found["precision"], found["recall"]) == (1, 1)
 
 
-@pytest.mark.parametrize(("churned", "said"), [(True, "2 customers and 2 of them"), (False, "2 customers and 0 of them")])
+@pytest.mark.parametrize(("churned", "said"), [(True, "2 customers .* 2 churned"), (False, "2 customers .* 0 churned")])
 def test_a_held_out_period_of_one_class_cannot_be_judged(spark, churned, said):
     scored = spark.createDataFrame([(0.2, churned), (0.7, churned)], "p double, is_churned boolean")
 
@@ -243,5 +243,5 @@ def test_a_held_out_period_of_one_class_cannot_be_judged(spark, churned, said):
 def test_a_held_out_period_without_customers_cannot_be_judged(spark):
     scored = spark.createDataFrame([], "p double, is_churned boolean")
 
-    with pytest.raises(ModelError, match="0 customers and 0 of them"):
+    with pytest.raises(ModelError, match="0 customers .* 0 churned"):
         score_counts(scored, probability="p", label="is_churned")

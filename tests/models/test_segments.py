@@ -151,7 +151,7 @@ def test_scores_carry_the_segments_name_and_the_models_version(spark):
 
     expected = spark.createDataFrame(
         [("a", AS_OF, 1, "Frequent", 0.5, "3"), ("b", AS_OF, 0, "Rare", 1.5, "3")],
-        "customer_id string, as_of date, segment_id int, segment_name string, distance double, model_version string",
+        "customer_id string, as_of date, segment_id int, segment_name string, distance double, _model_version string",
     )
     assert_df_equality(with_names, expected, ignore_nullable=True, ignore_row_order=True)
 

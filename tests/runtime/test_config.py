@@ -72,9 +72,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(lake_file):
 def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake_file):
     refusal = refusal_of(lake_file(SMALLEST + "zzz: 1\n"))
 
-    assert refusal.endswith(
-        "zzz: unknown key; known here: churn, currency, engine, feeds, name, segments, time_zone."
-    )
+    assert refusal.endswith("zzz: unknown key; known here: churn, currency, feeds, name, segments, time_zone.")
 
 
 def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):
@@ -96,11 +94,34 @@ def test_a_missing_key_is_named_by_its_full_path(lake_file):
         ("churn: {warning_probability: 1.5}", "churn.warning_probability: 1.5 cannot be used"),
         ("churn: {horizon_days: soon}", "churn.horizon_days: 'soon' cannot be used"),
         ("segments: {min_segments: 1}", "segments.min_segments: 1 cannot be used"),
-        ("engine: sail", "engine: 'sail' cannot be used: Input should be 'spark'."),
+        (
+            "time_zone: Europe/Amsterdm",
+            "time_zone: 'Europe/Amsterdm' cannot be used: there is no such time zone; did you mean Europe/Amsterdam.",
+        ),
+        ("time_zone: '+25'", "time_zone: '+25' cannot be used: there is no such time zone; Europe/London is one."),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_where_and_why(lake_file, line, where):
     assert where in refusal_of(lake_file(f"{SMALLEST}{line}\n"))
+
+
+def test_an_encoding_that_python_does_not_know_is_refused(lake_file):
+    assert (
+        "feeds.sales.encoding: 'utf-9' cannot be used: Python knows no such encoding; "
+        "utf-8, cp1252, latin-1 and utf-16 are common."
+    ) in refusal_of(lake_file(SMALLEST + "    encoding: utf-9\n"))
+
+
+@pytest.mark.parametrize("delimiter", ["''", "';;'", "'\"'", '"\\n"', '"\\r"'])
+def test_a_delimiter_is_one_character_that_neither_quotes_nor_ends_a_line(lake_file, delimiter):
+    assert "feeds.sales.delimiter: " in refusal_of(lake_file(f"{SMALLEST}    delimiter: {delimiter}\n"))
+
+
+@pytest.mark.parametrize(("written", "delimiter"), [("';'", ";"), ('"\\t"', "\t"), ("'|'", "|"), ("' '", " ")])
+def test_a_delimiter_may_be_any_other_character(lake_file, written, delimiter):
+    lake = load_lake_file(lake_file(f"{SMALLEST}    delimiter: {written}\n"))
+
+    assert lake.feeds.sales.delimiter == delimiter
 
 
 @pytest.mark.parametrize("currency", ["eur", "EURO", "978"])
@@ -156,7 +177,17 @@ def test_a_folder_instead_of_a_file_is_refused(tmp_path):
 def test_every_key_of_a_lake_file_is_closed_to_unknown_keys():
     with pytest.raises(ValidationError) as refusal:
         LakeFile.model_validate(
-            {"name": "shop", "currency": "EUR", "feeds": {"sales": {"path": "sales"}, "x": 1}, "churn": {"x": 1}, "segments": {"x": 1}}
+            {
+                "name": "shop",
+                "currency": "EUR",
+                "feeds": {"sales": {"path": "sales"}, "x": 1},
+                "churn": {"x": 1},
+                "segments": {"x": 1},
+            }
         )
 
-    assert sorted(error["loc"] for error in refusal.value.errors()) == [("churn", "x"), ("feeds", "x"), ("segments", "x")]
+    assert sorted(error["loc"] for error in refusal.value.errors()) == [
+        ("churn", "x"),
+        ("feeds", "x"),
+        ("segments", "x"),
+    ]

@@ -46,7 +46,7 @@ def test_from_takes_a_step_and_all_after_it():
 
 
 def test_only_and_from_exclude_each_other():
-    with pytest.raises(ConfigError, match="--only and --from exclude each other. Give one of them."):
+    with pytest.raises(ConfigError, match=r"--only and --from exclude each other\. Give one of them\."):
         steps(only="orders", start="orders")
 
 
@@ -62,11 +62,15 @@ def test_a_step_is_found_by_its_name():
     assert step_named("order_lines").job == "silver/build_order_lines.py"
 
 
-@pytest.mark.parametrize("path", ["jobs/gold/build_value.py", "/opt/app/jobs/gold/build_value.py", r"C:\jobs\gold\build_value.py"])
+@pytest.mark.parametrize(
+    "path", ["jobs/gold/build_value.py", "/opt/app/jobs/gold/build_value.py", r"C:\jobs\gold\build_value.py"]
+)
 def test_a_step_is_found_by_its_job_wherever_the_file_lies(path):
     assert step_of_job(path).name == "value"
 
 
 def test_a_file_that_is_no_job_is_refused_with_the_list_of_jobs():
-    with pytest.raises(ConfigError, match=r"build_nothing.py is the job of no step. The jobs are: bronze/land_sales.py, "):
+    with pytest.raises(
+        ConfigError, match=r"build_nothing.py is the job of no step. The jobs are: bronze/land_sales.py, "
+    ):
         step_of_job("jobs/gold/build_nothing.py")

@@ -128,7 +128,7 @@ def _split_carefully(text: bytes, feed: SalesFeed, rows_per_batch: int = 50_000)
     """The standard library's reader: every record is kept, whatever is wrong with it."""
     header = header_of(text, feed)
     wanted = feed.columns.model_dump()
-    decoded = text.decode(feed.encoding, errors="surrogateescape").lstrip("\ufeff")
+    decoded = text.decode(feed.encoding, errors="surrogateescape")
     rows: list[dict[str, object]] = []
     for line_number, raw, values in _separated(decoded, feed.delimiter, len(header)):
         rows.append(_record(values, raw, header, wanted, feed) | {"_line_number": line_number})

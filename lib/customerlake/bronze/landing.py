@@ -164,5 +164,6 @@ def _shortened(text: str, length: int = 300) -> str:
 
 def _open_filesystem(folder: str) -> tuple[fs.FileSystem, str]:
     if "://" in folder:
-        return fs.FileSystem.from_uri(folder)
+        opened: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(folder)
+        return opened
     return fs.LocalFileSystem(), str(Path(folder).resolve())

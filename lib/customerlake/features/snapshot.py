@@ -101,18 +101,17 @@ def known_by(dates: Sequence[date]) -> Callable[[DataFrame], DataFrame]:
 
 def summarise_known(known: DataFrame) -> DataFrame:
     is_purchase = ~F.col("is_return") & (F.col("amount") > 0)
-    amount = F.col("amount").cast("double")
-    bought = F.when(is_purchase, amount)
+    bought = F.when(is_purchase, F.col("amount"))
     bought_on = F.when(is_purchase, F.col("ordered_on"))
     one_if_bought = F.when(is_purchase, 1)
-    orders, spend = F.count(bought), F.coalesce(F.sum(bought), F.lit(0.0))
+    orders, spend = F.count(bought), exact_sum(bought)
     recency = F.datediff(F.max(bought_on), F.min(bought_on))
     frequency = F.countDistinct(bought_on) - 1
     age = F.datediff(F.col("as_of"), F.min(bought_on))
     since_last = F.datediff(F.col("as_of"), F.max(bought_on))
     days_between = F.when(frequency > 0, recency / frequency).otherwise(age.cast("double"))
-    spend_last_90 = F.coalesce(F.sum(F.when(within(90), bought)), F.lit(0.0))
-    returned = F.coalesce(F.sum(F.when(F.col("is_return"), -amount)), F.lit(0.0))
+    spend_last_90 = exact_sum(F.when(within(90), bought))
+    returned = exact_sum(F.when(F.col("is_return"), -F.col("amount")))
     return (
         known.groupBy("customer_id", "as_of")
         .agg(
@@ -139,6 +138,11 @@ def summarise_known(known: DataFrame) -> DataFrame:
         )
         .where(F.col("count_orders") > 0)
     )
+
+
+def exact_sum(amount: Column) -> Column:
+    """The sum as a double; summed as decimals, so that the order of the rows does not show in the last digits."""
+    return F.coalesce(F.sum(amount), F.lit(0)).cast("double")
 
 
 def within(days: int) -> Column:

@@ -18,7 +18,7 @@ KEY = ("customer_id", "as_of")
 def _columns() -> tuple[Field, ...]:
     """The key, then each part's columns under their own names; a name that two parts share comes from the first."""
     key = tuple(column for column in RFM.columns if column.name in KEY)
-    of_customer = tuple(c for c in CUSTOMERS.columns if c.name in ("country", "first_seen_on", "last_seen_on"))
+    of_customer = tuple(c for c in CUSTOMERS.columns if c.name in ("country", "first_seen_on"))
     parts = (*of_customer, *CUSTOMER_VALUE.columns, *RFM.columns, *PURCHASE_BEHAVIOUR.columns)
     named = {column.name: column for column in reversed(parts) if column.name not in KEY}
     order = dict.fromkeys(column.name for column in parts if column.name not in KEY)
@@ -46,7 +46,7 @@ def customer_360(
         .transform(with_part(customer_value, CUSTOMER_VALUE, as_of))
         .transform(with_part(rfm, RFM, as_of))
         .transform(with_part(purchase_behaviour, PURCHASE_BEHAVIOUR, as_of))
-        .withColumns({"as_of": F.lit(as_of), "last_seen_on": F.least("last_seen_on", F.lit(as_of))})
+        .withColumn("as_of", F.lit(as_of))
         .transform(CUSTOMER_360.conform)
     )
 

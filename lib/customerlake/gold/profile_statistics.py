@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -48,8 +48,8 @@ def profile_statistics(rfm: DataFrame, customers: DataFrame, *, as_of: date) -> 
             F.count("*").alias("count_customers"),
             F.sum("count_orders").alias("count_orders"),
             F.sum("total_spend").alias("total_spend"),
-            F.mean(spend).alias("mean_spend"),
-            F.stddev_samp(spend).alias("sd_spend"),
+            (F.sum("total_spend") / F.count("*")).alias("mean_spend"),
+            meant(F.stddev_samp(spend)).alias("sd_spend"),
             quartiles.alias("quartiles"),
             F.mean("count_orders").alias("mean_orders"),
             (F.sum("total_spend") / F.sum("count_orders")).alias("average_order_value"),
@@ -67,10 +67,15 @@ def profile_statistics(rfm: DataFrame, customers: DataFrame, *, as_of: date) -> 
                 "as_of": F.lit(as_of),
                 "customers_share": F.col("count_customers") / F.col("all_customers"),
                 "spend_share": F.col("total_spend").cast("double") / F.col("all_spend"),
-                "p25_spend": F.col("quartiles")[0],
-                "median_spend": F.col("quartiles")[1],
-                "p75_spend": F.col("quartiles")[2],
+                "p25_spend": meant(F.col("quartiles")[0]),
+                "median_spend": meant(F.col("quartiles")[1]),
+                "p75_spend": meant(F.col("quartiles")[2]),
             }
         )
         .transform(PROFILE_STATISTICS.conform)
     )
+
+
+def meant(amount: Column) -> Column:
+    """The decimal that a double stands for: 1.005 lies just below the half cent, and would round down on some engines."""
+    return amount.cast(T.DecimalType(28, 8))

@@ -82,7 +82,7 @@ def purchase_rhythm(as_of: date) -> Callable[[DataFrame], DataFrame]:
                 F.count("*").alias("count_purchase_days"),
                 F.mean("days_between").alias("mean_days_between"),
                 F.median("days_between").alias("median_days_between"),
-                F.stddev_samp("days_between").alias("sd_days_between"),
+                exact_sd("days_between").alias("sd_days_between"),
                 F.max("ordered_on").alias("last_ordered_on"),
             )
             .withColumn(
@@ -94,9 +94,15 @@ def purchase_rhythm(as_of: date) -> Callable[[DataFrame], DataFrame]:
     return rhythm
 
 
+def exact_sd(name: str) -> Column:
+    """Sample standard deviation of whole numbers by their exact sums, so that the order of the rows does not show."""
+    values, total, squares = F.count(name), F.sum(name), F.sum(F.col(name) * F.col(name))
+    return F.when(values > 1, F.sqrt((squares - total * total / values) / (values - 1)))
+
+
 def baskets(purchases: DataFrame) -> DataFrame:
     """One row per customer: the mean order."""
-    is_weekend = F.weekday("ordered_on") >= 5
+    is_weekend = iso_weekday("ordered_on") >= 6
     return purchases.groupBy("customer_id").agg(
         F.mean("count_lines").alias("mean_basket_lines"),
         F.mean("count_units").alias("mean_basket_units"),
@@ -108,8 +114,13 @@ def baskets(purchases: DataFrame) -> DataFrame:
 def favourite_times(purchases: DataFrame) -> DataFrame:
     """One row per customer: the hour and the weekday with most orders."""
     hours = purchases.transform(most_frequent("favourite_hour", F.hour("ordered_at")))
-    weekdays = purchases.transform(most_frequent("favourite_weekday", F.weekday("ordered_on") + 1))
+    weekdays = purchases.transform(most_frequent("favourite_weekday", iso_weekday("ordered_on")))
     return hours.join(weekdays, on="customer_id", how="inner")
+
+
+def iso_weekday(name: str) -> Column:
+    """1 Monday to 7 Sunday. Made of dayofweek, because sail 0.7 says -1 for the weekday of a Sunday."""
+    return (F.dayofweek(name) + 5) % 7 + 1
 
 
 def most_frequent(name: str, value: Column) -> Callable[[DataFrame], DataFrame]:

@@ -29,7 +29,8 @@ from customerlake.models.figures import save
 CHAMPION = "champion"
 JUDGED = "judged"  # tag of a version whose training came to its end
 
-ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets the variable later
+ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets both variables later
+ASKED_REGISTRY_URI = os.environ.get("MLFLOW_REGISTRY_URI")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -57,13 +58,13 @@ class Registry:
         self.artifacts = None if ASKED_URI else f"{folder}/artifacts"
         if self.artifacts:
             folder.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(os.environ.get("MLFLOW_REGISTRY_URI", self.uri))
-        self.client = MlflowClient()
+        self.registry_uri = ASKED_REGISTRY_URI or self.uri
+        self.client = MlflowClient(self.uri, self.registry_uri)
 
     @contextmanager
     def run(self, experiment: str, name: str, tags: Mapping[str, str], *, nested: bool = False) -> Iterator[str]:
         """Open a run of an experiment and give its id."""
+        self._select()
         if not nested and self.client.get_experiment_by_name(experiment) is None:
             self.client.create_experiment(experiment, artifact_location=self.artifacts)
         if not nested:
@@ -158,6 +159,7 @@ class Registry:
 
     def load(self, version: Version) -> PipelineModel:
         """Raises: ModelError when its files are gone."""
+        self._select()
         try:
             alias = f"@{CHAMPION}" if version.is_champion else f"/{version.number}"
             loaded: PipelineModel = mlflow.spark.load_model(f"models:/{version.model}{alias}")
@@ -170,9 +172,15 @@ class Registry:
 
     def values(self, version: Version, name: str) -> dict[str, Any]:
         """Values that were kept beside a version's model."""
+        self._select()
         path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=name)
         loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         return loaded
+
+    def _select(self) -> None:
+        """MLflow's own functions know one store at a time: from here on, this one."""
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.registry_uri)
 
     def _end_killed_runs(self, experiment_id: str) -> None:
         """Runs of trainings that never came to their end are shown as killed, not as running for ever."""

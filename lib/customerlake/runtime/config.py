@@ -1,17 +1,35 @@
 """Values that a person sets: the lake file and the models' settings. Typed, closed, unit and default beside each."""
 
+import codecs
 import difflib
+import zoneinfo
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from customerlake.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError("Python knows no such encoding; utf-8, cp1252, latin-1 and utf-16 are common") from error
+    return name
+
+
+def _known_time_zone(name: str) -> str:
+    known = zoneinfo.available_timezones()
+    if name not in known:
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        raise ValueError(f"there is no such time zone; {f'did you mean {near[0]}' if near else 'Europe/London is one'}")
+    return name
 
 
 class Values(BaseModel):
@@ -38,8 +56,8 @@ class SalesFeed(Values):
 
     path: str  # folder, absolute or relative to the lake file; "embedded": the sales that ship with the package
     pattern: str = "*.csv*"  # which files of the folder; .gz, .bz2 and .zst are read as compressed
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     timestamp_format: str = "yyyy-MM-dd HH:mm:ss"  # Spark's datetime pattern letters
     channel: str = "online"
     cancellation_prefix: str = "C"  # an order_id that starts with it takes an earlier order back
@@ -82,7 +100,7 @@ class LakeFile(Values):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
-    time_zone: str = "UTC"  # of the times in the feeds
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"  # of the times in the feeds
     feeds: Feeds
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()
@@ -136,7 +154,7 @@ def _one_in_words(location: tuple[int | str, ...], kind: str, problem: Any) -> s
         return f"{where}: unknown key; {advice}"
     if kind == "missing":
         return f"{where}: is missing; add it."
-    return f"{where}: {problem['input']!r} cannot be used: {problem['msg']}."
+    return f"{where}: {problem['input']!r} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

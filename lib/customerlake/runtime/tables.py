@@ -97,6 +97,7 @@ class Lake:
         """
         if not self.exists(table):
             return self.append(table, arrived)
+        before = self.version(table)
         view = f"arrived_{table.name.replace('.', '_')}"
         arrived.createOrReplaceTempView(view)
         same_key = " AND ".join(f"known.{name} = arrived.{name}" for name in table.key)
@@ -110,7 +111,7 @@ class Lake:
             f"WHEN MATCHED AND ({when_matched or changed}) THEN UPDATE SET {settings} "
             "WHEN NOT MATCHED THEN INSERT *"
         ).collect()
-        return self._last_write(table)
+        return self._last_write(table, before)
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a small ledger, without an engine; none where it does not exist yet."""
@@ -153,15 +154,18 @@ class Lake:
             ) from error
 
     def _write(self, table: Table, writer: Any) -> Written:
+        before = self.version(table)
         writer = writer.format("delta")
-        if table.partitioned_by and not self.exists(table):
+        if table.partitioned_by and before < 0:
             writer = writer.partitionBy(*table.partitioned_by)
         writer.save(self.path(table))
-        return self._last_write(table)
+        return self._last_write(table, before)
 
-    def _last_write(self, table: Table) -> Written:
-        """What the newest commit of the table added, by its own file statistics and merge metrics."""
+    def _last_write(self, table: Table, before: int) -> Written:
+        """What the newest commit of the table added, by its own metrics; nothing when it is still the version `before`."""
         log = self._log(table)
+        if log.version() == before:
+            return Written(table.name, 0, before)
         metrics = log.history(1)[0].get("operationMetrics", {})
         if "numTargetRowsInserted" in metrics:
             rows = int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])

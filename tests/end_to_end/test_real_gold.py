@@ -1,0 +1,285 @@
+"""Each gold and features table of the real sales, all rows and columns, against SQL written from the definitions over silver.
+
+DuckDB runs the SQL. The tables are checked as built (for the last day), and again as of a day in the middle of the
+data, where what came later must not be seen.
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pytest
+
+from customerlake.features.labels import LABELS, labels
+from customerlake.features.snapshot import SNAPSHOT, snapshot
+from customerlake.gold.customer_360 import CUSTOMER_360
+from customerlake.gold.customer_value import CUSTOMER_VALUE, customer_value
+from customerlake.gold.kpis import KPIS, kpis
+from customerlake.gold.profile_statistics import PROFILE_STATISTICS, profile_statistics
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
+from customerlake.gold.rfm import RFM, rfm
+from customerlake.silver.customers import CUSTOMERS
+from customerlake.silver.order_lines import ORDER_LINES
+from customerlake.silver.orders import ORDERS
+
+pytestmark = pytest.mark.full_data
+
+LAST_DAY, MID_DAY = date(2011, 12, 9), date(2011, 6, 14)
+
+PURCHASES = """
+    purchases AS (
+        FROM silver.orders
+        WHERE NOT is_return AND amount > 0 AND customer_id IS NOT NULL AND ordered_on <= DATE '{as_of}'
+    )
+"""
+
+SUMMARY = (
+    PURCHASES
+    + """,
+    days AS (
+        SELECT customer_id, ordered_on, sum(amount) AS spend, count(*) AS orders,
+            ordered_on = min(ordered_on) OVER (PARTITION BY customer_id) AS is_first
+        FROM purchases GROUP BY customer_id, ordered_on
+    ), summary AS (
+        SELECT customer_id, count(*) - 1 AS frequency, max(ordered_on) - min(ordered_on) AS recency,
+            DATE '{as_of}' - min(ordered_on) AS "T",
+            coalesce(avg(spend::DOUBLE) FILTER (NOT is_first), 0) AS monetary_value,
+            DATE '{as_of}' - max(ordered_on) AS days_since_last_order,
+            sum(orders) AS count_orders, sum(spend) AS total_spend
+        FROM days GROUP BY customer_id
+    )
+"""
+)
+
+RFM_SQL = f"""
+    WITH {SUMMARY}, borders AS (
+        SELECT quantile_cont(days_since_last_order, [0.2, 0.4, 0.6, 0.8]) AS r,
+            quantile_cont(count_orders::DOUBLE, [0.2, 0.4, 0.6, 0.8]) AS f,
+            quantile_cont(total_spend::DOUBLE, [0.2, 0.4, 0.6, 0.8]) AS m
+        FROM summary
+    ), scored AS (
+        SELECT summary.*,
+            5 - len(list_filter(r, lambda border: days_since_last_order > border)) AS r_score,
+            1 + len(list_filter(f, lambda border: count_orders > border)) AS f_score,
+            1 + len(list_filter(m, lambda border: total_spend::DOUBLE > border)) AS m_score
+        FROM summary, borders
+    ), cells (r_score, low, names) AS (VALUES
+        (5, 1, ['New Customers', 'Potential Loyalists', 'Potential Loyalists', 'Champions', 'Champions']),
+        (4, 1, ['Promising', 'Potential Loyalists', 'Potential Loyalists', 'Loyal Customers', 'Loyal Customers']),
+        (3, 1, ['About To Sleep', 'About To Sleep', 'Need Attention', 'Loyal Customers', 'Loyal Customers']),
+        (2, 1, ['Hibernating', 'Hibernating', 'At Risk', 'At Risk', 'Cannot Lose Them']),
+        (1, 1, ['Lost', 'Hibernating', 'At Risk', 'At Risk', 'Cannot Lose Them'])
+    )
+    SELECT *, names[round((f_score + m_score) / 2)::INT] AS rfm_segment FROM scored JOIN cells USING (r_score)
+"""
+
+VALUE_SQL = """
+    WITH known AS (
+        SELECT *, NOT is_return AND amount > 0 AS is_bought FROM silver.orders
+        WHERE customer_id IS NOT NULL AND ordered_on <= DATE '{as_of}' AND (is_return OR amount > 0)
+    )
+    SELECT customer_id,
+        coalesce(sum(amount) FILTER (is_bought), 0) AS gross_spend,
+        coalesce(-sum(amount) FILTER (is_return), 0) AS returned_amount,
+        sum(amount) AS net_spend,
+        coalesce(sum(product_amount) FILTER (is_bought), 0) AS product_spend,
+        count(*) FILTER (is_bought) AS count_orders,
+        count(*) FILTER (is_return) AS count_returns,
+        avg(amount::DOUBLE) FILTER (is_bought) AS average_order_value,
+        CASE WHEN gross_spend > 0 THEN returned_amount / gross_spend END AS returned_share,
+        min(ordered_on) FILTER (is_bought) AS first_ordered_on,
+        max(ordered_on) FILTER (is_bought) AS last_ordered_on,
+        coalesce(sum(amount) FILTER (is_bought AND DATE '{as_of}' - ordered_on < 365), 0) AS spend_last_365_days
+    FROM known GROUP BY customer_id
+"""
+
+BEHAVIOUR_SQL = f"""
+    WITH {PURCHASES}, gaps AS (
+        SELECT customer_id, ordered_on,
+            (ordered_on - lag(ordered_on) OVER (PARTITION BY customer_id ORDER BY ordered_on))::DOUBLE AS gap
+        FROM (SELECT DISTINCT customer_id, ordered_on FROM purchases)
+    ), rhythm AS (
+        SELECT customer_id, count(*) AS count_purchase_days, avg(gap) AS mean_days_between,
+            median(gap) AS median_days_between, stddev_samp(gap) AS sd_days_between,
+            max(ordered_on) + round(median(gap))::INT AS expected_next_on
+        FROM gaps GROUP BY customer_id
+    ), baskets AS (
+        SELECT customer_id, avg(count_lines) AS mean_basket_lines, avg(count_units) AS mean_basket_units,
+            avg(amount::DOUBLE) AS mean_basket_amount,
+            count(*) FILTER (dayname(ordered_on) IN ('Saturday', 'Sunday')) / count(*) AS weekend_share
+        FROM purchases GROUP BY customer_id
+    ), hours AS (
+        SELECT DISTINCT ON (customer_id) customer_id, hour(ordered_at) AS favourite_hour
+        FROM purchases GROUP BY customer_id, favourite_hour ORDER BY customer_id, count(*) DESC, favourite_hour
+    ), weekdays AS (
+        SELECT DISTINCT ON (customer_id) customer_id, isodow(ordered_on) AS favourite_weekday
+        FROM purchases GROUP BY customer_id, favourite_weekday ORDER BY customer_id, count(*) DESC, favourite_weekday
+    ), bought AS (
+        SELECT customer_id, product_id, count(DISTINCT order_id) AS orders, sum(amount) AS spend
+        FROM silver.order_lines
+        WHERE is_sale AND is_product AND customer_id IS NOT NULL AND ordered_on <= DATE '{{as_of}}'
+        GROUP BY customer_id, product_id
+    ), favourites AS (
+        SELECT DISTINCT ON (customer_id) customer_id, product_id AS favourite_product_id
+        FROM bought ORDER BY customer_id, orders DESC, spend DESC, product_id
+    ), products AS (
+        SELECT customer_id, count(*) AS distinct_products FROM bought GROUP BY customer_id
+    )
+    SELECT *, coalesce(distinct_products, 0) AS count_distinct_products
+    FROM rhythm JOIN baskets USING (customer_id) JOIN hours USING (customer_id) JOIN weekdays USING (customer_id)
+    LEFT JOIN favourites USING (customer_id) LEFT JOIN products USING (customer_id)
+"""
+
+PROFILE_SQL = f"""
+    WITH {SUMMARY}, placed AS (
+        SELECT summary.*, country, total_spend::DOUBLE AS spend FROM summary JOIN silver.customers USING (customer_id)
+    )
+    SELECT country, count(*) AS count_customers, count(*) / (SELECT count(*) FROM placed) AS customers_share,
+        sum(count_orders) AS count_orders, sum(total_spend) AS total_spend,
+        sum(spend) / (SELECT sum(spend) FROM placed) AS spend_share,
+        avg(spend) AS mean_spend, stddev_samp(spend) AS sd_spend, quantile_cont(spend, 0.25) AS p25_spend,
+        median(spend) AS median_spend, quantile_cont(spend, 0.75) AS p75_spend, avg(placed.count_orders) AS mean_orders,
+        sum(spend) / sum(placed.count_orders) AS average_order_value,
+        count(*) FILTER (placed.count_orders > 1) / count(*) AS repeat_share,
+        median(days_since_last_order::DOUBLE) AS median_days_since_last_order
+    FROM placed GROUP BY country
+"""
+
+KPIS_SQL = f"""
+    WITH {PURCHASES}, dated AS (
+        SELECT *, date_trunc('month', ordered_on)::DATE AS month, NOT is_return AND amount > 0 AS is_bought
+        FROM silver.orders WHERE ordered_on <= DATE '{{as_of}}'
+    ), sums AS (
+        SELECT month, count(*) FILTER (is_bought) AS count_orders, sum(amount) FILTER (is_bought) AS revenue,
+            coalesce(-sum(amount) FILTER (is_return), 0) AS returned_amount,
+            sum(amount) FILTER (is_bought AND customer_id IS NOT NULL) AS known,
+            sum(amount) FILTER (is_bought AND customer_id IS NULL) AS anonymous
+        FROM dated GROUP BY month
+    ), active AS (
+        SELECT DISTINCT customer_id, date_trunc('month', ordered_on)::DATE AS month FROM purchases
+    ), customers AS (
+        SELECT month, count(*) AS active_customers,
+            count(*) FILTER (NOT EXISTS (FROM active AS a WHERE a.customer_id = b.customer_id AND a.month < b.month)) AS new_customers,
+            count(*) FILTER (EXISTS (
+                FROM active AS a WHERE a.customer_id = b.customer_id AND a.month = b.month - INTERVAL 1 MONTH)
+            ) AS retained_customers
+        FROM active AS b GROUP BY month
+    )
+    SELECT now.month, now.month + INTERVAL 1 MONTH - INTERVAL 1 DAY <= DATE '{{as_of}}' AS is_whole_month,
+        now.count_orders, now.revenue, now.returned_amount, now.revenue - now.returned_amount AS net_revenue,
+        now.revenue / now.count_orders AS average_order_value,
+        coalesce(now.anonymous, 0) / now.revenue AS anonymous_revenue_share,
+        people.active_customers, people.new_customers, people.active_customers - people.new_customers AS returning_customers,
+        people.retained_customers, people.retained_customers / before.active_customers AS retention_share,
+        now.known / people.active_customers AS revenue_per_customer,
+        (now.revenue - last.revenue) / last.revenue AS revenue_growth
+    FROM sums AS now JOIN customers AS people USING (month)
+    LEFT JOIN sums AS last ON last.month = now.month - INTERVAL 1 MONTH
+    LEFT JOIN customers AS before ON before.month = now.month - INTERVAL 1 MONTH
+"""
+
+SNAPSHOT_SQL = f"""
+    WITH {SUMMARY}, recent AS (
+        SELECT customer_id, count(*) FILTER (DATE '{{as_of}}' - ordered_on < 30) AS orders_last_30_days,
+            count(*) FILTER (DATE '{{as_of}}' - ordered_on < 90) AS orders_last_90_days,
+            coalesce(sum(amount) FILTER (DATE '{{as_of}}' - ordered_on < 90), 0) AS spend_last_90_days,
+            avg(count_lines) AS mean_basket_lines, avg(count_units) AS mean_basket_units,
+            arg_max(country, (ordered_at, order_id)) AS country
+        FROM purchases GROUP BY customer_id
+    ), returned AS (
+        SELECT customer_id, count(*) AS times, -sum(amount) AS amount
+        FROM silver.orders WHERE is_return AND ordered_on <= DATE '{{as_of}}' GROUP BY customer_id
+    )
+    SELECT *, CASE WHEN frequency > 0 THEN recency / frequency ELSE "T" END AS days_between,
+        total_spend / count_orders AS average_order_value,
+        days_since_last_order / greatest(days_between, 1) AS overdue_ratio,
+        spend_last_90_days / total_spend AS spend_share_last_90_days,
+        coalesce(times, 0) AS count_returns, coalesce(returned.amount, 0) / total_spend AS returned_share
+    FROM summary JOIN recent USING (customer_id) LEFT JOIN returned USING (customer_id)
+"""
+
+LABELS_SQL = f"""
+    WITH {PURCHASES}, after AS (
+        FROM silver.orders WHERE NOT is_return AND amount > 0
+            AND ordered_on > DATE '{{as_of}}' AND ordered_on <= DATE '{{as_of}}' + {{horizon_days}}
+    )
+    SELECT customer_id, {{horizon_days}} AS horizon_days, count(after.order_id) = 0 AS is_churned,
+        count(after.order_id) AS count_orders_after, coalesce(sum(after.amount), 0) AS spend_after
+    FROM (SELECT DISTINCT customer_id FROM purchases) LEFT JOIN after USING (customer_id) GROUP BY customer_id
+"""
+
+GOLD = {
+    RFM: RFM_SQL,
+    CUSTOMER_VALUE: VALUE_SQL,
+    PURCHASE_BEHAVIOUR: BEHAVIOUR_SQL,
+    PROFILE_STATISTICS: PROFILE_SQL,
+    KPIS: KPIS_SQL,
+    SNAPSHOT: SNAPSHOT_SQL,
+}
+
+
+@pytest.mark.parametrize("table", GOLD, ids=lambda table: table.name)
+def test_a_built_table_is_what_its_definition_says(assert_table_is, table):
+    built = f"FROM {table.name} WHERE as_of = DATE '{LAST_DAY}'"
+
+    assert_table_is(table, built, GOLD[table].format(as_of=LAST_DAY))
+
+
+@pytest.fixture(scope="module")
+def as_of_mid_day(real_lake, real_tables) -> Callable[[object], str]:
+    """Name the DuckDB table of a table of the lake as of MID_DAY: made by its function, written nowhere."""
+    read = real_lake.lake.read
+    orders, lines, customers = read(ORDERS), read(ORDER_LINES), read(CUSTOMERS)
+    made = {
+        RFM: lambda: rfm(orders, as_of=MID_DAY),
+        CUSTOMER_VALUE: lambda: customer_value(orders, as_of=MID_DAY),
+        PURCHASE_BEHAVIOUR: lambda: purchase_behaviour(orders, lines, as_of=MID_DAY),
+        PROFILE_STATISTICS: lambda: profile_statistics(rfm(orders, as_of=MID_DAY), customers, as_of=MID_DAY),
+        KPIS: lambda: kpis(orders, as_of=MID_DAY),
+        SNAPSHOT: lambda: snapshot(orders, as_of=[MID_DAY]),
+        LABELS: lambda: labels(orders, as_of=[MID_DAY], horizon_days=90, observed_until=LAST_DAY),
+    }
+
+    def name_of(table) -> str:
+        arrow: pa.Table = made[table]().toArrow()
+        real_tables.register("mid_day", arrow)
+        return "FROM mid_day"
+
+    return name_of
+
+
+@pytest.mark.parametrize("table", GOLD, ids=lambda table: table.name)
+def test_a_table_of_a_day_in_the_middle_is_what_its_definition_says(assert_table_is, as_of_mid_day, table):
+    assert_table_is(table, as_of_mid_day(table), GOLD[table].format(as_of=MID_DAY))
+
+
+def test_labels_of_a_day_in_the_middle_are_what_their_definition_says(assert_table_is, as_of_mid_day):
+    sql = LABELS_SQL.format(as_of=MID_DAY, horizon_days=90)
+
+    assert_table_is(LABELS, as_of_mid_day(LABELS), sql)
+
+
+def test_snapshots_and_labels_of_every_date_that_models_learn_from_are_what_their_definition_says(real_tables, assert_table_is):
+    dates = real_tables.sql("SELECT DISTINCT as_of, horizon_days FROM features.labels ORDER BY 1").fetchall()
+
+    assert len(dates) > 1
+    for as_of, horizon_days in dates:
+        assert as_of + timedelta(days=horizon_days) <= LAST_DAY
+        of_date = f"WHERE as_of = DATE '{as_of}'"
+        assert_table_is(SNAPSHOT, f"FROM features.snapshot {of_date}", SNAPSHOT_SQL.format(as_of=as_of))
+        labels_sql = LABELS_SQL.format(as_of=as_of, horizon_days=horizon_days)
+        assert_table_is(LABELS, f"FROM features.labels {of_date}", labels_sql)
+
+
+def test_customer_360_is_the_gold_tables_side_by_side(assert_table_is):
+    sql = """
+        SELECT customers.* EXCLUDE (country_from_order_line_id, country_since, last_seen_on, _batch),
+            value.* EXCLUDE (customer_id, as_of), rfm.* EXCLUDE (customer_id, as_of, count_orders),
+            behaviour.* EXCLUDE (customer_id, as_of)
+        FROM silver.customers AS customers
+        LEFT JOIN gold.customer_value AS value USING (customer_id)
+        LEFT JOIN gold.rfm AS rfm USING (customer_id)
+        LEFT JOIN gold.purchase_behaviour AS behaviour USING (customer_id)
+    """
+
+    assert_table_is(CUSTOMER_360, "FROM gold.customer_360", sql)

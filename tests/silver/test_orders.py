@@ -1,0 +1,157 @@
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from chispa import assert_df_equality
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customerlake.silver.orders import ORDERS, orders
+
+LINES = (
+    "order_line_id string, order_id string, customer_id string, ordered_at timestamp, ordered_on date, channel string, "
+    "is_return boolean, is_sale boolean, is_product boolean, product_id string, quantity int, amount decimal(18,4), "
+    "currency string, country string, _batch long"
+)
+USUAL = {
+    "order_line_id": "a",
+    "order_id": "1",
+    "customer_id": "17850",
+    "ordered_at": datetime(2011, 1, 3, 10),
+    "ordered_on": date(2011, 1, 3),
+    "channel": "online",
+    "is_return": False,
+    "is_sale": True,
+    "is_product": True,
+    "product_id": "P",
+    "quantity": 2,
+    "amount": Decimal("5.0000"),
+    "currency": "GBP",
+    "country": "France",
+    "_batch": 1,
+}
+
+
+def lines_of(spark, *lines):
+    """Lines of orders; each dict says only what is unlike USUAL."""
+    return spark.createDataFrame([tuple((USUAL | line).values()) for line in lines], LINES)
+
+
+def only(df, *names):
+    (row,) = df.select(*names).collect()
+    return tuple(row)
+
+
+def test_an_order_sums_its_lines(spark):
+    lines = lines_of(
+        spark,
+        {},
+        {"order_line_id": "b", "product_id": "Q", "quantity": 1, "amount": Decimal("0.3333"), "_batch": 4},
+        {"order_line_id": "c", "product_id": "POST", "is_product": False, "quantity": 1, "amount": Decimal("18.0000")},
+    )
+
+    summed = orders(lines)
+
+    row = {
+        "order_id": "1",
+        "customer_id": "17850",
+        "ordered_at": datetime(2011, 1, 3, 10),
+        "ordered_on": date(2011, 1, 3),
+        "channel": "online",
+        "is_return": False,
+        "amount": Decimal("23.3333"),
+        "product_amount": Decimal("5.3333"),
+        "currency": "GBP",
+        "count_lines": 3,
+        "count_products": 2,
+        "count_units": 3,
+        "country": "France",
+        "_batch": 4,
+    }
+    expected = spark.createDataFrame([tuple(row[name] for name in ORDERS.column_names)], ORDERS.schema)
+    assert_df_equality(summed, expected, ignore_nullable=True)
+
+
+def test_orders_are_kept_apart(spark):
+    lines = lines_of(spark, {}, {"order_id": "2", "amount": Decimal(7)})
+
+    amounts = {row.order_id: row.amount for row in orders(lines).collect()}
+
+    assert amounts == {"1": Decimal(5), "2": Decimal(7)}
+
+
+def test_a_gift_is_a_line_without_an_amount_or_units(spark):
+    gift = {"order_line_id": "b", "is_sale": False, "product_id": "Q", "quantity": 100, "amount": Decimal(0)}
+
+    summed = orders(lines_of(spark, {}, gift))
+
+    assert only(summed, "amount", "count_lines", "count_products", "count_units") == (Decimal(5), 2, 2, 2)
+
+
+def test_a_stock_correction_takes_nothing_from_the_amount(spark):
+    correction = {"order_line_id": "b", "is_sale": False, "is_product": False, "quantity": -9, "amount": Decimal(-9)}
+
+    summed = orders(lines_of(spark, {}, correction))
+
+    assert only(summed, "amount", "product_amount", "count_units", "count_lines") == (Decimal(5), Decimal(5), 2, 2)
+
+
+def test_a_return_has_what_it_gives_back_below_zero(spark):
+    taken_back = {"is_return": True, "is_sale": False, "quantity": -2, "amount": Decimal(-5)}
+
+    summed = orders(lines_of(spark, taken_back, taken_back | {"order_line_id": "b", "quantity": -1, "amount": Decimal("-2.5")}))
+
+    assert only(summed, "is_return", "amount", "product_amount", "count_units") == (True, Decimal("-7.5"), Decimal("-7.5"), -3)
+
+
+def test_the_same_product_on_two_lines_counts_once(spark):
+    assert only(orders(lines_of(spark, {}, {"order_line_id": "b"})), "count_lines", "count_products") == (2, 1)
+
+
+@pytest.mark.parametrize("first_customer", ["17850", None])
+def test_the_first_line_says_when_where_and_whose_the_order_is(spark, first_customer):
+    first = {"order_line_id": "b", "customer_id": first_customer, "ordered_at": datetime(2011, 1, 2, 23, 59),
+             "ordered_on": date(2011, 1, 2), "country": "Spain"}  # fmt: skip
+    later = {"order_line_id": "a", "customer_id": "18287"}
+
+    summed = orders(lines_of(spark, later, first))
+
+    assert only(summed, "customer_id", "country", "ordered_at", "ordered_on") == (
+        first_customer, "Spain", datetime(2011, 1, 2, 23, 59), date(2011, 1, 2),
+    )  # fmt: skip
+
+
+def test_of_lines_of_one_instant_the_lowest_id_is_the_first(spark):
+    lines = lines_of(spark, {"order_line_id": "b", "country": "Spain"}, {"order_line_id": "a", "country": "France"})
+
+    assert only(orders(lines), "country") == ("France",)
+
+
+drawn_lines = st.lists(
+    st.tuples(st.sampled_from("123"), st.integers(0, 3), st.integers(-500, 500), st.booleans()), min_size=1, max_size=30
+).map(
+    lambda drawn: [
+        {
+            "order_line_id": f"{number:02}",
+            "order_id": order,
+            "ordered_at": datetime(2011, 1, 3, hour),
+            "country": f"country {number}",
+            "amount": Decimal(pence) / 100,
+            "is_sale": pence > 0,
+            "is_product": is_product,
+        }
+        for number, (order, hour, pence, is_product) in enumerate(drawn)
+    ]
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=drawn_lines, shuffle=st.randoms())
+def test_orders_do_not_depend_on_the_order_of_lines_and_lose_no_sale(spark, lines, shuffle):
+    shuffled = list(lines)
+    shuffle.shuffle(shuffled)
+
+    summed = orders(lines_of(spark, *lines))
+
+    assert_df_equality(orders(lines_of(spark, *shuffled)), summed, ignore_row_order=True)
+    assert sum(row.amount for row in summed.collect()) == sum(line["amount"] for line in lines if line["is_sale"])
