@@ -243,5 +243,5 @@ def test_a_held_out_period_of_one_class_cannot_be_judged(spark, churned, said):
 def test_a_held_out_period_without_customers_cannot_be_judged(spark):
     scored = spark.createDataFrame([], "p double, is_churned boolean")
 
-    with pytest.raises(ModelError, match="0 customers .* 0 churned"):
+    with pytest.raises(ModelError, match=r"0 customers .* 0 churned"):
         score_counts(scored, probability="p", label="is_churned")

@@ -152,7 +152,7 @@ class Registry:
         return not any(0 <= (as_of - version.as_of).days < retrain_after_days for version in self.versions(model))
 
     def judge(self, version: Version, *, wins: bool) -> None:
-        """End a training: a version that wins becomes the champion. One whose training was killed before is never used."""
+        """End a training: a version that wins becomes the champion. One whose training was killed is never used."""
         if wins:
             self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
         self.client.set_model_version_tag(version.model, version.number, JUDGED, "won" if wins else "lost")
