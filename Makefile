@@ -24,8 +24,11 @@ setup: $(CLASSES) ## everything at once, and faster starts; the other targets do
 run: $(JARS) ## run the pipeline; ARGS= for the command's own options, see ARGS="--help"
 	@$(VENV)/bin/customerlake run $(ARGS)
 
-test: $(JARS) ## run the tests; ARGS= for pytest's options
-	@$(VENV)/bin/pytest $(ARGS)
+test: $(JARS) ## run the tests on the fast engine, then on JVM Spark; ARGS= for pytest's options
+	@echo "Tests on the fast engine (sail):"
+	@$(VENV)/bin/pytest --quiet --engine sail $(ARGS)
+	@echo "Tests on JVM Spark with Delta, the reference, with the models:"
+	@$(VENV)/bin/pytest --quiet --engine spark $(ARGS)
 
 check: $(PACKAGES) ## lint, format, types and layers; needs no Java
 	$(VENV)/bin/ruff check .
@@ -65,11 +68,11 @@ $(JAVA): $(PACKAGES)
 	@$(begin) "[2] Java 17 or 21 for Spark, about a minute when it must be installed"; \
 	if ! $(PY) -m customerlake.runtime.java > /dev/null 2> $(LOG); then \
 		if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then echo; cat $(LOG) >&2; exit 1; fi; \
-		$(apt_get) update > $(LOG) 2>&1; \
-		$(apt_get) install openjdk-17-jre-headless >> $(LOG) 2>&1 || \
-		$(apt_get) install openjdk-21-jre-headless >> $(LOG) 2>&1; \
+		{ $(apt_get) update; package=openjdk-17-jre-headless; \
+		  apt-cache show $$package || ! apt-cache show openjdk-21-jre-headless || package=openjdk-21-jre-headless; \
+		  $(apt_get) install $$package; } > $(LOG).apt 2>&1; \
 		$(PY) -m customerlake.runtime.java > /dev/null 2> $(LOG).java || { \
-			$(failed) "Java could not be installed; apt-get's last words:"; \
+			grep '^[EW]:' $(LOG).apt > $(LOG); $(failed) "Java could not be installed; apt-get's last words:"; \
 			cat $(LOG).java >&2; exit 1; }; \
 	fi; \
 	touch $@; $(done)

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/full_path.py
 
-Each is `customerlake run` in a process of its own, so a start of Python (and of Spark, where there is work) is in every figure.
-Times are noisy: compare the ratios of one call.
+Each is `customerlake run` in a process of its own: a start of Python, and of Spark where there is work, is in every
+figure. Times are noisy: compare the ratios of one call.
 """
 
 import argparse
@@ -67,7 +67,9 @@ def timed_run(folder: Path) -> float:
     command = Path(sys.executable).with_name("customerlake")
     started = perf_counter()
     subprocess.run(
-        [command, "run", "--root", folder / "lake", "--lake", folder / "lake.yaml"], check=True, stdout=subprocess.DEVNULL
+        [command, "run", "--root", folder / "lake", "--lake", folder / "lake.yaml"],
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     return perf_counter() - started
 

@@ -45,7 +45,7 @@ def engine(request: pytest.FixtureRequest) -> session.Engine:
 def spark(engine: session.Engine) -> Iterator[SparkSession]:
     started = session.start(engine)
     yield started
-    started.stop()
+    session.stop(started)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The built lake of the real sales beside the raw files that it was built from, in DuckDB: an engine that built neither."""
+"""The built lake of the real sales beside the raw files that it was built from, in DuckDB, which built neither."""
 
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -15,10 +15,6 @@ from customerlake.runtime import job
 AssertTableIs = Callable[[Table, str, str], None]
 
 FILES = resources.files("customerlake") / "demo" / "online_retail" / "*.csv.gz"
-if __import__("os").environ.get("FAST_LAKE"):
-    @pytest.fixture(scope="session")
-    def real_lake(spark):
-        return job.Run(root="/tmp/s/silvergold/lake", spark=spark, engine="sail")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +34,7 @@ def real_tables(real_lake: job.Run) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def is_equal(name: str, type_: T.DataType) -> str:
-    """SQL that says whether found.name is expected.name: to the cent for means, to nine digits for doubles, else exactly."""
+    """SQL that says whether found.name is expected.name: means to the cent, doubles to nine digits, else exactly."""
     found, expected = f'found."{name}"', f'expected."{name}"'
     if isinstance(type_, T.DecimalType) and type_.scale == 2:
         near = f"abs({found}::DOUBLE - {expected}::DOUBLE) <= 0.005 + 1e-9"
@@ -51,16 +47,20 @@ def is_equal(name: str, type_: T.DataType) -> str:
 
 @pytest.fixture(scope="session")
 def assert_table_is(real_tables: duckdb.DuckDBPyConnection) -> AssertTableIs:
-    """Assert that `found` (SQL) holds the rows of `sql`, no more and no less, in every business column of a table but as_of."""
+    """Assert that `found` (SQL) holds the rows of `sql`, no more, no less, in every business column but as_of."""
 
     def compare(table: Table, found: str, sql: str) -> None:
         key = next(name for name in table.key if name != "as_of")
         columns = [column for column in table.columns if column.name not in ("as_of", key) and column.name[0] != "_"]
         count_expected = real_tables.sql(f"SELECT count(*) FROM ({sql})").fetchall()
-        assert real_tables.sql(f"SELECT count(*), count(DISTINCT {key}) FROM ({found})").fetchall() == [count_expected[0] * 2]
+        assert real_tables.sql(f"SELECT count(*), count(DISTINCT {key}) FROM ({found})").fetchall() == [
+            count_expected[0] * 2
+        ]
         assert count_expected[0][0] > 0
         differing = ", ".join(f'count(*) FILTER (NOT {is_equal(c.name, c.type)}) AS "{c.name}"' for c in columns)
-        counts = real_tables.sql(f"SELECT {differing} FROM ({found}) AS found FULL JOIN ({sql}) AS expected USING ({key})").df()
+        counts = real_tables.sql(
+            f"SELECT {differing} FROM ({found}) AS found FULL JOIN ({sql}) AS expected USING ({key})"
+        ).df()
         wrong = {name: int(value) for name, value in counts.iloc[0].items() if value}
         assert wrong == {}, f"{table.name}: rows that differ, by column"
 

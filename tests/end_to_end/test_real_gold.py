@@ -1,4 +1,4 @@
-"""Each gold and features table of the real sales, all rows and columns, against SQL written from the definitions over silver.
+"""Each gold and features table of the real sales, whole, against SQL written from the definitions over silver.
 
 DuckDB runs the SQL. The tables are checked as built (for the last day), and again as of a day in the middle of the
 data, where what came later must not be seen.
@@ -159,7 +159,9 @@ KPIS_SQL = f"""
         SELECT DISTINCT customer_id, date_trunc('month', ordered_on)::DATE AS month FROM purchases
     ), customers AS (
         SELECT month, count(*) AS active_customers,
-            count(*) FILTER (NOT EXISTS (FROM active AS a WHERE a.customer_id = b.customer_id AND a.month < b.month)) AS new_customers,
+            count(*) FILTER (NOT EXISTS (
+                FROM active AS a WHERE a.customer_id = b.customer_id AND a.month < b.month)
+            ) AS new_customers,
             count(*) FILTER (EXISTS (
                 FROM active AS a WHERE a.customer_id = b.customer_id AND a.month = b.month - INTERVAL 1 MONTH)
             ) AS retained_customers
@@ -169,7 +171,8 @@ KPIS_SQL = f"""
         now.count_orders, now.revenue, now.returned_amount, now.revenue - now.returned_amount AS net_revenue,
         now.revenue / now.count_orders AS average_order_value,
         coalesce(now.anonymous, 0) / now.revenue AS anonymous_revenue_share,
-        people.active_customers, people.new_customers, people.active_customers - people.new_customers AS returning_customers,
+        people.active_customers, people.new_customers,
+        people.active_customers - people.new_customers AS returning_customers,
         people.retained_customers, people.retained_customers / before.active_customers AS retention_share,
         now.known / people.active_customers AS revenue_per_customer,
         (now.revenue - last.revenue) / last.revenue AS revenue_growth
@@ -259,7 +262,9 @@ def test_labels_of_a_day_in_the_middle_are_what_their_definition_says(assert_tab
     assert_table_is(LABELS, as_of_mid_day(LABELS), sql)
 
 
-def test_snapshots_and_labels_of_every_date_that_models_learn_from_are_what_their_definition_says(real_tables, assert_table_is):
+def test_snapshots_and_labels_of_every_date_that_models_learn_from_are_what_their_definition_says(
+    real_tables, assert_table_is
+):
     dates = real_tables.sql("SELECT DISTINCT as_of, horizon_days FROM features.labels ORDER BY 1").fetchall()
 
     assert len(dates) > 1

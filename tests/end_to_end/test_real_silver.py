@@ -1,4 +1,4 @@
-"""Each silver table of the real sales, all rows and columns, against SQL written from the definitions over the raw files."""
+"""Each silver table of the real sales, whole, against SQL written from the definitions over the raw files."""
 
 import pytest
 
@@ -15,8 +15,9 @@ TEXTS = ", ".join(f"coalesce(trim({name}), '')" for name in NAMES)
 ORDER_LINES_SQL = f"""
     WITH lines AS (
         SELECT sha256(concat_ws(chr(31), {TEXTS})) AS order_line_id, InvoiceNo AS order_id,
-            split_part(CustomerID, '.', 1) AS customer_id, InvoiceDate::TIMESTAMP AS ordered_at, upper(StockCode) AS product_id,
-            nullif(trim(Description), '') AS description, Quantity::INT AS quantity, UnitPrice::DECIMAL(18, 4) AS unit_price,
+            split_part(CustomerID, '.', 1) AS customer_id, InvoiceDate::TIMESTAMP AS ordered_at,
+            upper(StockCode) AS product_id, nullif(trim(Description), '') AS description,
+            Quantity::INT AS quantity, UnitPrice::DECIMAL(18, 4) AS unit_price,
             Country AS country, InvoiceNo[1] = 'C' AS is_return
         FROM raw WHERE UnitPrice::DOUBLE >= 0
     )
@@ -24,7 +25,8 @@ ORDER_LINES_SQL = f"""
         quantity * unit_price AS amount, NOT is_return AND quantity * unit_price > 0 AND quantity > 0 AS is_sale,
         CASE WHEN quantity < 0 AND NOT is_return THEN 'adjustment'
             WHEN product_id IN ('POST', 'DOT', 'C2') THEN 'postage' WHEN product_id = 'D' THEN 'discount'
-            WHEN product_id = 'M' THEN 'manual' WHEN product_id = 'S' THEN 'sample' WHEN product_id = 'B' THEN 'bad debt'
+            WHEN product_id = 'M' THEN 'manual' WHEN product_id = 'S' THEN 'sample'
+            WHEN product_id = 'B' THEN 'bad debt'
             WHEN product_id IN ('BANK CHARGES', 'AMAZONFEE', 'CRUK') THEN 'fee'
             WHEN starts_with(product_id, 'GIFT_') THEN 'gift voucher' ELSE 'product' END AS line_kind,
         line_kind = 'product' AS is_product, count(*) OVER (PARTITION BY order_line_id) AS count_received
@@ -33,7 +35,8 @@ ORDER_LINES_SQL = f"""
 
 ORDERS_SQL = """
     WITH lines AS (SELECT *, is_sale OR is_return AS has_amount FROM silver.order_lines)
-    SELECT order_id, any_value(customer_id) AS customer_id, min(ordered_at) AS ordered_at, min(ordered_on) AS ordered_on,
+    SELECT order_id, any_value(customer_id) AS customer_id,
+        min(ordered_at) AS ordered_at, min(ordered_on) AS ordered_on,
         'online' AS channel, order_id[1] = 'C' AS is_return, coalesce(sum(amount) FILTER (has_amount), 0) AS amount,
         coalesce(sum(amount) FILTER (has_amount AND is_product), 0) AS product_amount, 'GBP' AS currency,
         count(*) AS count_lines, count(DISTINCT product_id) FILTER (is_product) AS count_products,
@@ -43,7 +46,8 @@ ORDERS_SQL = """
 
 CUSTOMERS_SQL = """
     SELECT DISTINCT ON (customer_id) customer_id, country, order_line_id AS country_from_order_line_id,
-        ordered_at AS country_since, min(ordered_on) OVER customer AS first_seen_on, max(ordered_on) OVER customer AS last_seen_on
+        ordered_at AS country_since,
+        min(ordered_on) OVER customer AS first_seen_on, max(ordered_on) OVER customer AS last_seen_on
     FROM silver.order_lines WHERE customer_id IS NOT NULL
     WINDOW customer AS (PARTITION BY customer_id)
     ORDER BY customer_id, ordered_at DESC, order_line_id DESC

@@ -51,7 +51,12 @@ def test_the_days_after_begin_the_day_after_and_end_with_the_horizon(spark, days
 
 @pytest.mark.parametrize(
     "other",
-    [order("1", 5, "-10", is_return=True), order("1", 5, "0"), order("1", 5, customer=None), order("1", 5, customer="b")],
+    [
+        order("1", 5, "-10", is_return=True),
+        order("1", 5, "0"),
+        order("1", 5, customer=None),
+        order("1", 5, customer="b"),
+    ],
     ids=["return", "gift", "anonymous", "somebody else's"],
 )
 def test_only_a_purchase_of_the_customer_counts_as_coming_back(spark, other):
@@ -96,13 +101,17 @@ def test_a_date_whose_days_after_end_on_the_last_observed_day_is_labelled(spark)
 
 drawn_orders = st.lists(
     st.tuples(st.sampled_from("abcde"), st.integers(-60, 150), st.integers(1, 900)), min_size=1, max_size=40
-).map(lambda drawn: [order(f"{n:02}", days, Decimal(pence) / 100, customer=who) for n, (who, days, pence) in enumerate(drawn)])
+).map(
+    lambda drawn: [
+        order(f"{n:02}", days, Decimal(pence) / 100, customer=who) for n, (who, days, pence) in enumerate(drawn)
+    ]
+)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=drawn_orders)
 def test_a_label_is_of_the_days_after_and_of_nothing_else(spark, orders):
-    """How much, how often and when somebody bought before the date, and all that came after the horizon, is no matter."""
+    """How much, how often and when one bought before the date, and all that came after the horizon, is no matter."""
     is_after = [row for row in orders if 0 < (row[2] - AS_OF).days <= HORIZON_DAYS]
     bought_before = {row[1] for row in orders if row[2] <= AS_OF}
     once_before = [order(f"before {who}", -60, "1", customer=who) for who in sorted(bought_before)]

@@ -74,9 +74,7 @@ def test_a_customer_of_today_is_not_overdue(spark):
     assert only(known(spark, order("1", 0, "10")), "T", "days_between", "overdue_ratio") == (0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("days_before", "in_30", "in_90"), [(0, 1, 1), (29, 1, 1), (30, 0, 1), (89, 0, 1), (90, 0, 0)]
-)
+@pytest.mark.parametrize(("days_before", "in_30", "in_90"), [(0, 1, 1), (29, 1, 1), (30, 0, 1), (89, 0, 1), (90, 0, 0)])
 def test_the_last_30_and_90_days_end_with_as_of(spark, days_before, in_30, in_90):
     found = known(spark, order("1", days_before, "10"))
 
@@ -94,7 +92,10 @@ def test_two_dates_each_know_their_own_past(spark):
 
 def test_the_country_is_that_of_the_newest_purchase(spark):
     found = known(
-        spark, order("2", 9, "1", country="Spain"), order("3", 9, "1", country="France"), order("1", 20, "1", country="Eire")
+        spark,
+        order("2", 9, "1", country="Spain"),
+        order("3", 9, "1", country="France"),
+        order("1", 20, "1", country="Eire"),
     )
 
     assert only(found, "country") == ("France",)
@@ -102,7 +103,12 @@ def test_the_country_is_that_of_the_newest_purchase(spark):
 
 @pytest.mark.parametrize(
     "orders",
-    [[order("1", 5, "-9", is_return=True)], [order("1", 5, "0")], [order("1", 5, "9", customer=None)], [order("1", -1, "9")]],
+    [
+        [order("1", 5, "-9", is_return=True)],
+        [order("1", 5, "0")],
+        [order("1", 5, "9", customer=None)],
+        [order("1", -1, "9")],
+    ],
     ids=["only a return", "only a gift", "anonymous", "only later"],
 )
 def test_who_bought_nothing_by_the_date_is_absent(spark, orders):
@@ -138,7 +144,9 @@ past_orders = st.lists(drawn, min_size=1, max_size=30).map(lambda events: orders
 future_orders = st.lists(drawn.map(lambda event: (event[0], event[1] + 1, *event[2:])), max_size=15).map(
     lambda events: orders_of(events, "future", sign=-1)
 )
-free_of_the_future = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+free_of_the_future = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @free_of_the_future

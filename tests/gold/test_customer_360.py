@@ -63,7 +63,9 @@ def test_the_table_has_each_column_of_its_parts_once():
 def test_parts_of_another_day_are_left_out(spark):
     of_other_day = {"customer_id": "a", "as_of": OTHER_DAY}
 
-    found = side_by_side(spark, [known()], value=[of_other_day | {"count_orders": 3}], summary=[of_other_day | {"T": 9}])
+    found = side_by_side(
+        spark, [known()], value=[of_other_day | {"count_orders": 3}], summary=[of_other_day | {"T": 9}]
+    )
 
     assert [(row.as_of, row.count_orders, row["T"]) for row in found.collect()] == [(AS_OF, None, None)]
 
@@ -82,6 +84,8 @@ def test_whether_a_customer_came_back_after_the_day_is_not_known(spark):
 
 
 def test_a_customer_without_a_purchase_keeps_nulls(spark):
-    found = side_by_side(spark, [known("a"), known("b")], summary=[{"customer_id": "b", "as_of": AS_OF, "frequency": 0}])
+    found = side_by_side(
+        spark, [known("a"), known("b")], summary=[{"customer_id": "b", "as_of": AS_OF, "frequency": 0}]
+    )
 
     assert {row.customer_id: row.frequency for row in found.collect()} == {"a": None, "b": 0}

@@ -6,9 +6,7 @@ from chispa import assert_df_equality
 
 from customerlake.gold.customer_value import CUSTOMER_VALUE, customer_value
 
-ORDERS = (
-    "customer_id string, ordered_on date, is_return boolean, amount decimal(18,4), product_amount decimal(18,4)"
-)
+ORDERS = "customer_id string, ordered_on date, is_return boolean, amount decimal(18,4), product_amount decimal(18,4)"
 AS_OF = date(2011, 12, 9)
 
 
@@ -61,7 +59,11 @@ def test_the_last_365_days_end_with_as_of(spark, on, recent):
 
 @pytest.mark.parametrize(
     "other",
-    [order("a", date(2011, 12, 10), "5"), order("a", date(2011, 12, 10), "-5", is_return=True), order(None, AS_OF, "5")],
+    [
+        order("a", date(2011, 12, 10), "5"),
+        order("a", date(2011, 12, 10), "-5", is_return=True),
+        order(None, AS_OF, "5"),
+    ],
     ids=["later order", "later return", "anonymous"],
 )
 def test_what_is_not_the_customers_by_as_of_does_not_count(spark, other):

@@ -82,4 +82,6 @@ def test_january_follows_december(spark):
 
 
 def test_a_gift_is_no_order_and_makes_no_customer(spark):
-    assert by_month(months(spark, order("a", 1, 5, "10"), order("b", 1, 5, "0")), "count_orders", "active_customers") == {1: (1, 1)}
+    assert by_month(
+        months(spark, order("a", 1, 5, "10"), order("b", 1, 5, "0")), "count_orders", "active_customers"
+    ) == {1: (1, 1)}

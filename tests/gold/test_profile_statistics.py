@@ -42,13 +42,16 @@ def test_each_country_is_described_by_its_customers(spark):
         2.0, *money("15"), 2 / 3, 8.0,
     )  # fmt: skip
     spain = (
-        "Spain", AS_OF, 1, 0.25, 1, *money("10"), 0.1, *money("10", None, "10", "10", "10"), 1.0, *money("10"), 0.0, 100.0,
+        "Spain", AS_OF, 1, 0.25, 1, *money("10"), 0.1, *money("10", None, "10", "10", "10"),
+        1.0, *money("10"), 0.0, 100.0,
     )  # fmt: skip
     expected = spark.createDataFrame([france, spain], PROFILE_STATISTICS.schema)
     assert_approx_df_equality(found, expected, 1e-12, ignore_nullable=True, ignore_row_order=True)
 
 
-@pytest.mark.parametrize(("low", "high", "median"), [("1.00", "1.01", "1.01"), ("0.02", "8.15", "4.09"), ("2.27", "2.28", "2.28")])
+@pytest.mark.parametrize(
+    ("low", "high", "median"), [("1.00", "1.01", "1.01"), ("0.02", "8.15", "4.09"), ("2.27", "2.28", "2.28")]
+)
 def test_half_a_cent_is_rounded_up_in_means_and_medians(spark, low, high, median):
     found = statistics(spark, ("France", 1, low, 5), ("France", 1, high, 5))
 

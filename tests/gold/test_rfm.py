@@ -77,7 +77,9 @@ def scores(df):
 
 
 def test_five_customers_are_scored_in_fifths(spark):
-    orders = [order(f"{who}{n}", who, 3, 10 * days, 10) for days, who in ((1, "a"), (2, "b"), (3, "c")) for n in range(days)]
+    orders = [
+        order(f"{who}{n}", who, 3, 10 * days, 10) for days, who in ((1, "a"), (2, "b"), (3, "c")) for n in range(days)
+    ]
     orders += [order(f"d{n}", "d", 2, 1, 10) for n in range(4)] + [order(f"e{n}", "e", 1, 1, 10) for n in range(5)]
 
     found = summary(spark, *orders)
@@ -87,7 +89,10 @@ def test_five_customers_are_scored_in_fifths(spark):
 
 
 def test_equal_values_score_alike(spark):
-    orders = [order(f"{n}", f"{n}", 3, 1, 10) for n in range(7)] + [order("x1", "x", 3, 1, 9), order("x2", "x", 3, 2, 9)]
+    orders = [order(f"{n}", f"{n}", 3, 1, 10) for n in range(7)] + [
+        order("x1", "x", 3, 1, 9),
+        order("x2", "x", 3, 2, 9),
+    ]
 
     found = scores(summary(spark, *orders))
 

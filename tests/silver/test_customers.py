@@ -66,7 +66,9 @@ def test_an_older_line_that_arrives_later_does_not_change_the_country(spark):
 
 
 drawn_lines = st.lists(
-    st.tuples(st.sampled_from("123"), st.integers(1, 9), st.sampled_from(["France", "Spain", "EIRE"]), st.integers(0, 2)),
+    st.tuples(
+        st.sampled_from("123"), st.integers(1, 9), st.sampled_from(["France", "Spain", "EIRE"]), st.integers(0, 2)
+    ),
     min_size=1,
     max_size=15,
 ).map(
@@ -77,7 +79,7 @@ drawn_lines = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=drawn_lines)
 def test_lines_in_any_order_of_arrival_give_the_same_customers(spark, lines):
     landings = [[line for line, landing in lines if landing == number] for number in range(3)]

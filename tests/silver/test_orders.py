@@ -99,9 +99,16 @@ def test_a_stock_correction_takes_nothing_from_the_amount(spark):
 def test_a_return_has_what_it_gives_back_below_zero(spark):
     taken_back = {"is_return": True, "is_sale": False, "quantity": -2, "amount": Decimal(-5)}
 
-    summed = orders(lines_of(spark, taken_back, taken_back | {"order_line_id": "b", "quantity": -1, "amount": Decimal("-2.5")}))
+    summed = orders(
+        lines_of(spark, taken_back, taken_back | {"order_line_id": "b", "quantity": -1, "amount": Decimal("-2.5")})
+    )
 
-    assert only(summed, "is_return", "amount", "product_amount", "count_units") == (True, Decimal("-7.5"), Decimal("-7.5"), -3)
+    assert only(summed, "is_return", "amount", "product_amount", "count_units") == (
+        True,
+        Decimal("-7.5"),
+        Decimal("-7.5"),
+        -3,
+    )
 
 
 def test_the_same_product_on_two_lines_counts_once(spark):

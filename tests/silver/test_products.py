@@ -43,7 +43,10 @@ def test_a_note_of_the_warehouse_names_no_product_that_was_sold(spark):
 
 
 def test_a_product_that_was_never_sold_is_named_by_its_newest_note(spark):
-    notes = [line(line_id, day, text, is_sale=False, kind="adjustment") for line_id, day, text in (("a", 1, "?"), ("b", 5, "lost"))]
+    notes = [
+        line(line_id, day, text, is_sale=False, kind="adjustment")
+        for line_id, day, text in (("a", 1, "?"), ("b", 5, "lost"))
+    ]
 
     found = known(spark, *notes)
 
@@ -68,7 +71,9 @@ def merged(spark, *landings):
 
 
 def test_a_later_note_leaves_the_name_and_moves_the_last_day(spark):
-    found = merged(spark, [line("a", 1, "LANTERN")], [line("b", 5, "damaged", is_sale=False, kind="adjustment", batch=2)])
+    found = merged(
+        spark, [line("a", 1, "LANTERN")], [line("b", 5, "damaged", is_sale=False, kind="adjustment", batch=2)]
+    )
 
     row = ("P", "LANTERN", Decimal("2.5"), True, datetime(2011, 1, 1, 10), "a", date(2011, 1, 1), date(2011, 1, 5), 2)
     assert_df_equality(found, spark.createDataFrame([row], PRODUCTS.schema), ignore_nullable=True)
@@ -92,7 +97,7 @@ drawn_lines = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=drawn_lines)
 def test_lines_in_any_order_of_arrival_give_the_same_products(spark, lines):
     landings = [[line for line, landing in lines if landing == number] for number in range(3)]

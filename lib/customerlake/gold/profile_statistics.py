@@ -77,5 +77,5 @@ def profile_statistics(rfm: DataFrame, customers: DataFrame, *, as_of: date) -> 
 
 
 def meant(amount: Column) -> Column:
-    """The decimal that a double stands for: 1.005 lies just below the half cent, and would round down on some engines."""
+    """The decimal that a double stands for: as a double, 1.005 is below the half cent; some engines round it down."""
     return amount.cast(T.DecimalType(28, 8))

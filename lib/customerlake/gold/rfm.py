@@ -48,8 +48,9 @@ def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
     """Summarise each customer's purchases up to and including `as_of`, score them in fifths and name the segment.
 
     Adds:    frequency, recency, T, monetary_value as Fader, Hardie and Lee define them: several orders on one day are
-             one purchase. A score is 1 plus the number of the four fifths' borders (exact percentiles over all customers,
-             interpolated) that the value exceeds, so that equal values always score alike; recency is scored downwards.
+             one purchase. A score is 1 plus the number of the four fifths' borders (exact percentiles over all
+             customers, interpolated) that the value exceeds, so that equal values always score alike; recency is
+             scored downwards.
     Source:  Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
     """
     return (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from customerlake.errors import ConfigError, ContractError, LakeError
 from customerlake.runtime import session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
-from customerlake.runtime.runs import RUNS, last_success
+from customerlake.runtime.runs import RUNS, last_success, worked_since
 from customerlake.runtime.tables import Lake, Written
 
 log = logging.getLogger(__name__)
@@ -244,8 +245,10 @@ class Run:
         return written
 
 
-def execute(step: Step, run: Run) -> Outcome:
+def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
     """Run one step and record it in ops.runs; skip it when nothing it read has changed since its last success.
+
+    `main` is the job's own when its file is what was submitted; else it is found among the jobs that ship with the code.
 
     A failure that customerlake foresees becomes an Outcome; any other exception is recorded and goes on.
     """
@@ -257,7 +260,7 @@ def execute(step: Step, run: Run) -> Outcome:
         if _is_up_to_date(step, run, as_of):
             outcome.state = "unchanged"
             return outcome
-        _main_of(step)(run)
+        (main or _main_of(step))(run)
     except LakeError as error:
         outcome.state, outcome.message = "failed", str(error)
     except BaseException as error:
@@ -283,7 +286,7 @@ def run(main: Main) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake, retrain=values.retrain)
-        outcome = execute(step_of_job(sys.argv[0]), current)
+        outcome = execute(step_of_job(sys.argv[0]), current, main)
     except LakeError as error:
         sys.exit(f"customerlake: {error}")
     for text in outcome.refused:
@@ -294,13 +297,16 @@ def run(main: Main) -> None:
 
 
 def _main_of(step: Step) -> Main:
-    main: Main = runpy.run_path(str(shipped("jobs") / step.job))["main"]
+    with resources.as_file(shipped("jobs") / step.job) as file:  # out of the wheel, where it is read as a zip
+        main: Main = runpy.run_path(str(file))["main"]
     return main
 
 
 def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
     last = last_success(run.lake, step.name, as_of)
     if last is None or last["fingerprint"] != _fingerprint(run) or not last["versions_read"]:
+        return False
+    if worked_since(run.lake, step.after, last["started_at"]):  # a new model, for example, leaves no new table
         return False
     read, written = dict(last["versions_read"]), dict(last["versions_written"])
     return all(run.lake.version(name) == version for name, version in read.items()) and all(

@@ -1,6 +1,7 @@
 """ops.runs: what each step of each run read, wrote and took. A step finds its own last success here."""
 
-from datetime import date
+from collections.abc import Collection
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import types as T
@@ -40,3 +41,11 @@ def last_success(lake: Lake, step: str, as_of: date | None) -> dict[str, Any] | 
         if row["step"] == step and row["state"] == "succeeded" and row["as_of"] == as_of
     ]
     return max(rows, key=lambda row: row["started_at"], default=None)
+
+
+def worked_since(lake: Lake, steps: Collection[str], moment: datetime) -> bool:
+    """Whether any of the steps has succeeded with work after a moment."""
+    return any(
+        row["step"] in steps and row["state"] == "succeeded" and row["started_at"] > moment
+        for row in lake.records(RUNS)
+    )

@@ -58,6 +58,13 @@ def _standard_error_in(file: Path | None) -> Iterator[None]:
         os.close(own)
 
 
+def stop(spark: SparkSession) -> None:
+    """End a session, and the server behind it where this process started one."""
+    spark.stop()
+    if server := getattr(spark, "_customerlake_server", None):
+        server.stop()
+
+
 def _submitted() -> SparkSession:
     builder = SparkSession.builder.appName("customerlake")
     for key, value in REQUIRED.items():
