@@ -10,7 +10,6 @@ LOG := $(VENV)/setup.log
 PACKAGES := $(VENV)/.packages
 JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
-CLASSES := $(VENV)/.classes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check lock wheel clean
@@ -18,7 +17,7 @@ CLASSES := $(VENV)/.classes
 help: ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-setup: $(CLASSES) ## everything at once, and faster starts; the other targets do only what they need of it
+setup: $(JARS) ## Python packages, Java and Delta's jars; every other target does what it needs of it
 	@echo "Ready: make run, make test, make check."
 
 run: $(JARS) ## run the pipeline; ARGS= for the command's own options, see ARGS="--help"
@@ -56,7 +55,7 @@ $(PACKAGES): requirements.lock pyproject.toml
 	@if ! $(PY) -c "$(fits)" 2> /dev/null || ! $(PY) -m pip --version > /dev/null 2>&1; then \
 		$(find_python); "$$python" -m venv --clear $(VENV) || exit 1; \
 	fi; \
-	$(begin) "[1] Python packages into $(VENV), about 2 minutes"; \
+	$(begin) "[1/3] Python packages into $(VENV), about 2 minutes"; \
 	{ $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	  $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; } \
 		> $(LOG) 2>&1 || { $(failed) "The Python packages could not be installed; pip's last words:"; \
@@ -65,7 +64,7 @@ $(PACKAGES): requirements.lock pyproject.toml
 	touch $@; $(done)
 
 $(JAVA): $(PACKAGES)
-	@$(begin) "[2] Java 17 or 21 for Spark, about a minute when it must be installed"; \
+	@$(begin) "[2/3] Java 17 or 21 for Spark, about a minute when it must be installed"; \
 	if ! $(PY) -m customerlake.runtime.java > /dev/null 2> $(LOG); then \
 		if [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then echo; cat $(LOG) >&2; exit 1; fi; \
 		{ $(apt_get) update; package=openjdk-17-jre-headless; \
@@ -78,14 +77,8 @@ $(JAVA): $(PACKAGES)
 	touch $@; $(done)
 
 $(JARS): $(JAVA)
-	@$(begin) "[3] Delta Lake's jars into $(VENV), about half a minute"; \
+	@$(begin) "[3/3] Delta Lake's jars into $(VENV), about half a minute"; \
 	$(PY) -m customerlake.runtime.jars > $(LOG) 2>&1 || { echo; cat $(LOG) >&2; exit 1; }; \
-	touch $@; $(done)
-
-# Only worth its minute where many runs follow, so `make run` and `make test` do without; no failure if it cannot be had.
-$(CLASSES): $(JARS)
-	@$(begin) "[4] Archive of Spark's classes, for starts some 5 s sooner, about a minute"; \
-	$(PY) -m customerlake.runtime.jars archive > $(LOG) 2>&1 || { echo; cat $(LOG) >&2; echo "Going on without it." >&2; }; \
 	touch $@; $(done)
 
 # Pieces of shell for the recipes above.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
@@ -113,14 +114,14 @@ def assert_same_tables() -> Callable[[job.Run, job.Run], None]:
     models are compared to six digits: sums inside a fit depend on how rows lie in files.
     """
 
-    def rows(run: job.Run, table: Table) -> duckdb.DuckDBPyRelation:
+    def rows(run: job.Run, table: Table) -> pa.Table:
         read = DeltaTable(run.lake.path(table)).to_pyarrow_table()
         fitted = table.layer in ("scores", "publish")
         doubles = {column.name for column in table.columns if fitted and isinstance(column.type, T.DoubleType)}
         kept = [name for name in table.business_columns if name not in ("run_id", "received_at")]
         columns = ", ".join(f'round("{name}", 6) AS "{name}"' if name in doubles else f'"{name}"' for name in kept)
         dated = f"WHERE as_of = DATE '{run.as_of}'" if "as_of" in kept else ""
-        return duckdb.sql(f"SELECT {columns} FROM read {dated}").arrow()
+        return duckdb.sql(f"SELECT {columns} FROM read {dated}").arrow().read_all()
 
     def compare(one: job.Run, other: job.Run) -> None:
         assert one.as_of == other.as_of

@@ -1,4 +1,7 @@
+import time
 from datetime import UTC, datetime
+
+import pytest
 
 from customerlake.bronze.files import FILES, last_taken, taken, unrecorded_files, unseen, without_copies
 from customerlake.bronze.landing import CheckedFile, LandedFile
@@ -68,9 +71,20 @@ def test_new_files_and_copies_are_listed_with_the_landing_that_took_them():
     assert all(set(row) == set(FILES.column_names) for row in rows)
 
 
+@pytest.fixture
+def far_from_utc(monkeypatch):
+    """The machine's own clock is ten hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Australia/Brisbane")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
 def test_files_of_a_landing_that_was_killed_are_found_in_bronze(spark):
     def row(file, digest, batch):
-        return (None,) * 11 + (file, 2, digest, batch, f"run {batch}", datetime(2011, 1, batch))
+        return (None,) * 11 + (file, 2, digest, batch, f"run {batch}", datetime(2011, 1, batch, tzinfo=UTC))
 
     sales = spark.createDataFrame([row("a.csv", "d1", 1), row("b.csv", "d2", 2), row("b.csv", "d2", 2)], SALES.schema)
 

@@ -50,15 +50,21 @@ def submit(python, wheel, tmp_path):
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    settings |= {"spark.sql.shuffle.partitions": "2", "spark.log.level": "WARN"}
     conf = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
 
     def submitted(step, *arguments):
         (file,) = [CHECKOUT / "jobs" / one.job for one in PIPELINE if one.name == step]
         command = [str(spark_folder() / "bin" / "spark-submit"), "--master", "local[2]", *conf]
         return subprocess.run(
-            [*command, "--conf", "spark.sql.shuffle.partitions=2", "--py-files", str(wheel), str(file), *arguments],
-            env=environment(python), cwd=outside, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
+            [*command, "--py-files", str(wheel), str(file), *arguments],
+            env=environment(python),
+            cwd=outside,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
 
     return submitted
 

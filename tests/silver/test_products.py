@@ -79,6 +79,12 @@ def test_a_later_note_leaves_the_name_and_moves_the_last_day(spark):
     assert_df_equality(found, spark.createDataFrame([row], PRODUCTS.schema), ignore_nullable=True)
 
 
+def test_a_note_that_arrives_after_a_sale_without_a_name_does_not_name_the_product(spark):
+    sale, note = line("a", 1, None), line("b", 5, "damaged", is_sale=False, kind="adjustment", batch=2)
+
+    assert names(merged(spark, [sale], [note])) == names(merged(spark, [note], [sale])) == {"P": None}
+
+
 drawn_lines = st.lists(
     st.tuples(
         st.sampled_from("PQR"),

@@ -1,7 +1,7 @@
 """bronze.files: which landed files have been taken, and which are new."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -12,6 +12,7 @@ from customerlake.bronze.landing import CheckedFile, LandedFile
 from customerlake.contracts.table import Field, Table
 
 Records = Iterable[dict[str, Any]]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 FILES = Table(
     name="bronze.files",
@@ -82,7 +83,9 @@ def unrecorded_files(sales: DataFrame, *, after: int) -> list[dict[str, Any]]:
     """
     origins = (
         sales.where(F.col("_batch") > after)
-        .select("_source_file", "_file_digest", "_batch", "_run_id", "_received_at")
+        .select(
+            "_source_file", "_file_digest", "_batch", "_run_id", F.unix_micros("_received_at").alias("received_micros")
+        )
         .distinct()
         .collect()
     )
@@ -94,7 +97,7 @@ def unrecorded_files(sales: DataFrame, *, after: int) -> list[dict[str, Any]]:
             "is_copy": False,
             "batch": row["_batch"],
             "run_id": row["_run_id"],
-            "received_at": row["_received_at"].replace(tzinfo=UTC),
+            "received_at": EPOCH + timedelta(microseconds=row["received_micros"]),
         }
         for row in origins
     ]

@@ -248,8 +248,7 @@ class Run:
 def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
     """Run one step and record it in ops.runs; skip it when nothing it read has changed since its last success.
 
-    `main` is the job's own when its file is what was submitted; else it is found among the jobs that ship with the code.
-
+    `main` is that of a submitted job; by default the one of the step's job among those that ship with the code.
     A failure that customerlake foresees becomes an Outcome; any other exception is recorded and goes on.
     """
     outcome = run.outcome = Outcome(step)

@@ -1,6 +1,8 @@
 """Start an engine. What one engine needs that another does not is known here."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +71,20 @@ def _submitted() -> SparkSession:
     builder = SparkSession.builder.appName("customerlake")
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    spark = builder.getOrCreate()
+    _ship_own_wheel(spark)
+    return spark
+
+
+def _ship_own_wheel(spark: SparkSession) -> None:
+    """Let the workers import this package out of the wheel that was submitted: on their path Spark puts zips alone."""
+    package = Path(__file__).parents[2]
+    if package.suffix == ".whl" and package.is_file():
+        folder = Path(tempfile.mkdtemp(prefix="customerlake-wheel-"))
+        atexit.register(
+            shutil.rmtree, folder, ignore_errors=True
+        )  # not before: executors fetch it with their first task
+        spark.addArtifacts(str(shutil.copyfile(package, folder / f"{package.stem}.zip")), pyfile=True)
 
 
 def _local() -> SparkSession:
