@@ -15,10 +15,9 @@ def main(run: job.Run) -> None:
         return
     kept = registry.values(version, "scoring.json")
     model = Churn(run.config.churn, kept["candidate"])
+    snapshot = run.read_as_of(SNAPSHOT)  # before the model: loading one needs the engine that this starts
     fitted = registry.load(version)
-    scored = churn_scores(
-        model, fitted, run.read_as_of(SNAPSHOT), typical=kept["typical"], model_version=version.number
-    )
+    scored = churn_scores(model, fitted, snapshot, typical=kept["typical"], model_version=version.number)
     run.replace(CHURN, scored)
 
 

@@ -14,7 +14,8 @@ def main(run: job.Run) -> None:
         run.remark("not scored: no version was trained on days up to --as-of")
         return
     names = {int(number): name for number, name in registry.values(version, "scoring.json")["names"].items()}
-    scored = Segments(run.config.segments).score(run.read_as_of(SNAPSHOT), registry.load(version))
+    snapshot = run.read_as_of(SNAPSHOT)  # before the model: loading one needs the engine that this starts
+    scored = Segments(run.config.segments).score(snapshot, registry.load(version))
     run.replace(SEGMENTS, scored.transform(named(names, version.number)))
 
 

@@ -50,7 +50,8 @@ def submit(python, wheel, tmp_path):
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-    settings |= {"spark.sql.shuffle.partitions": "2", "spark.log.level": "WARN"}
+    settings |= {"spark.log.level": "WARN", "spark.sql.shuffle.partitions": "2"}
+    settings |= {"spark.databricks.delta.snapshotPartitions": "1"}  # else fifty tasks for each look at a small table
     conf = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
 
     def submitted(step, *arguments):

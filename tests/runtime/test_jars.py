@@ -7,9 +7,7 @@ import pytest
 from customerlake.errors import LakeError
 from customerlake.runtime import jars
 from customerlake.runtime.jars import (
-    archive_classes,
     artifact,
-    class_data_archive,
     delta_coordinates,
     delta_jars_present,
     fetch,
@@ -28,10 +26,6 @@ mkdir "$ivy/jars"
 for name in io.delta_delta-spark_4.1_2.13-4.4.0 io.delta_delta-storage-4.4.0 org.slf4j_slf4j-api-2.0.13; do
     echo "$name" > "$ivy/jars/$name.jar"
 done
-"""
-ARCHIVES = """
-for argument in "$@"; do case "$argument" in *ArchiveClassesAtExit=*) file=${argument#*AtExit=} ;; esac; done
-echo classes > "${file%%\\"*}"
 """
 
 
@@ -175,37 +169,3 @@ def test_a_folder_that_cannot_be_written_is_named(spark, monkeypatch):
 
     with pytest.raises(LakeError, match=r"cannot be put into .*/pyspark/jars: Permission denied"):
         fetch(spark, java_home=spark)
-
-
-def test_without_an_archive_of_classes_a_session_starts_without(spark):
-    assert class_data_archive(spark, spark) is None
-
-
-def test_an_archive_of_classes_is_kept_and_made_once(spark):
-    says(spark, ARCHIVES)
-
-    made = archive_classes(spark, spark)
-    says(spark, "touch started; exit 1")
-
-    assert made == spark / "customerlake.jsa"
-    assert made.read_text() == "classes\n"
-    assert archive_classes(spark, spark) == class_data_archive(spark, spark) == made
-
-
-@pytest.mark.parametrize("changed", ["jars/slf4j-api-2.0.17.jar", "jars/new-1.0.jar", "release"])
-def test_an_archive_made_from_other_jars_or_another_java_is_not_used(spark, changed):
-    says(spark, ARCHIVES)
-    archive_classes(spark, spark)
-
-    (spark / changed).write_text("changed")
-
-    assert class_data_archive(spark, spark) is None
-
-
-def test_an_archive_that_cannot_be_made_says_why_and_leaves_nothing(spark):
-    says(spark, ARCHIVES + "echo no space left; exit 1")
-
-    with pytest.raises(LakeError, match="not made: no space left"):
-        archive_classes(spark, spark)
-
-    assert jar_names(spark) == ["bin", "jars"]

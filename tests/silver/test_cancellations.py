@@ -192,8 +192,8 @@ def paired_by_walking(lines):
 sales = st.tuples(st.just(False), st.integers(3, 5))
 returns = st.tuples(st.just(True), st.integers(1, 5).map(lambda units: -units))
 many_lines = st.lists(
-    st.tuples(st.integers(1, 8), sales | returns, st.sampled_from(["1", "2", None]), st.sampled_from("PQ")),
-    min_size=1,
+    st.tuples(st.integers(1, 8), sales | returns, st.sampled_from(["1", "1", "2", None]), st.sampled_from("PPQ")),
+    min_size=30,
     max_size=60,
 ).map(
     lambda drawn: [

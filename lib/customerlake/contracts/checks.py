@@ -15,12 +15,13 @@ class Check(Protocol):
 
 @dataclass(frozen=True)
 class NotNull:
-    """Reject rows without a value in `column`."""
+    """Reject rows without a value in `column`; the reason calls it `called`, where that is given."""
 
     column: str
+    called: str | None = None
 
     def reason(self) -> Column:
-        return F.when(F.col(self.column).isNull(), F.lit(f"{self.column} is missing"))
+        return F.when(F.col(self.column).isNull(), F.lit(f"{self.called or self.column} is missing"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class NotZero:
 
 @dataclass(frozen=True)
 class WellFormed:
-    """Reject rows in which the reader of the file found a problem; `column` holds its words, null when sound."""
+    """Reject rows in which the reader of the file found a problem; `column` holds its words, null when sound.
+
+    Such a row has no values that other checks could speak of: this reason stands alone.
+    """
 
     column: str
 

@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from customerlake.contracts.checks import WellFormed
 from customerlake.contracts.table import Field, Table
 
 
@@ -29,8 +30,12 @@ def quarantine_table(table: Table) -> Table:
 def quarantine(df: DataFrame, table: Table) -> tuple[DataFrame, DataFrame]:
     """Split `df` by the checks of `table` into (accepted, rejected).
 
-    Every row of `df` is in exactly one of the two. Rejected rows carry `reasons`, one text per broken rule.
+    Every row of `df` is in exactly one of the two. Rejected rows carry `reasons`, one text per broken rule. A row
+    that is not well formed has no values to speak of: only that is said of it.
     """
-    broken = F.array_compact(F.array(*[check.reason() for check in table.checks]))
-    checked = df.withColumn("reasons", broken)
+    of_form = [check.reason() for check in table.checks if isinstance(check, WellFormed)]
+    of_values = [check.reason() for check in table.checks if not isinstance(check, WellFormed)]
+    malformed = F.array_compact(F.array(*of_form, F.lit(None).cast("string")))
+    broken = F.array_compact(F.array(*of_values, F.lit(None).cast("string")))
+    checked = df.withColumn("reasons", F.when(F.size(malformed) > 0, malformed).otherwise(broken))
     return checked.where(F.size("reasons") == 0).drop("reasons"), checked.where(F.size("reasons") > 0)

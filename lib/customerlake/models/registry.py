@@ -31,6 +31,7 @@ JUDGED = "judged"  # tag of a version whose training came to its end
 
 ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets both variables later
 ASKED_REGISTRY_URI = os.environ.get("MLFLOW_REGISTRY_URI")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing about a company's runs leaves it
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)

@@ -1,8 +1,4 @@
-"""Put Delta Lake's jars beside Spark's own, once, so that later sessions start without network and without Ivy.
-
-Also an archive of the classes that a session loads, from which later sessions start some five seconds sooner. It costs
-most of a minute and 190 MB, so it is made only where someone asks for it.
-"""
+"""Put Delta Lake's jars beside Spark's own, once, so that later sessions start without network and without Ivy."""
 
 import os
 import re
@@ -22,24 +18,8 @@ SCALA = "2.13"  # the one Scala that Spark 4 is built for
 PLACED = ".customerlake-placed"  # in Spark's jar folder: which jars were put there, so that an upgrade takes them away
 IVY_SETTINGS = "CUSTOMERLAKE_IVY_SETTINGS"  # environment: an Ivy settings file that names a mirror
 
+
 # Starts what every run starts: Delta's write, its read of its own log, its merge, and Arrow's way to Python.
-FIRST_STEPS = """
-import sys
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-table = f"delta.`{sys.argv[1]}`"
-spark.range(100).selectExpr("id", "cast(id % 7 as int) visits", "current_date() seen_on").createTempView("known")
-spark.table("known").write.format("delta").save(sys.argv[1])
-spark.sql(
-    f"MERGE INTO {table} t USING known k ON t.id = k.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-).collect()
-spark.sql(
-    f"SELECT visits, seen_on, count(*), row_number() OVER (ORDER BY visits) FROM {table} GROUP BY visits, seen_on"
-).toArrow()
-spark.stop()
-"""
-
-
 def spark_folder() -> Path:
     """The folder of the installed pyspark package, found without importing it.
 
@@ -106,45 +86,6 @@ def place(resolved: Mapping[str, Path], jars: Path, *, last: str) -> tuple[str, 
     return tuple(names)
 
 
-def class_data_archive(spark: Path | None = None, java_home: Path | None = None) -> Path | None:
-    """The archive for -XX:SharedArchiveFile; None where there is none, or it was made from another Java or jars."""
-    archive = (spark or spark_folder()) / "customerlake.jsa"
-    made_of = archive.with_suffix(".made-of")
-    if not archive.is_file() or not made_of.is_file():
-        return None
-    fits = made_of.read_text(encoding="utf-8") == _ingredients(archive.parent, java_home or find_java())
-    return archive if fits else None
-
-
-def archive_classes(spark: Path | None = None, java_home: Path | None = None) -> Path:
-    """Let a session take its first steps and keep the classes that it loaded. Kept already: nothing is started.
-
-    Raises: LakeError when the session or the JVM does not do it; JavaMissing.
-    """
-    folder, home = spark or spark_folder(), java_home or find_java()
-    if kept := class_data_archive(folder, home):
-        return kept
-    archive = folder / "customerlake.jsa"
-    part = folder / f".customerlake.{os.getpid()}.jsa"
-    settings = {
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f'"-XX:ArchiveClassesAtExit={part}" -Xlog:cds=off -Xlog:cds+dynamic=off',
-    }
-    with tempfile.TemporaryDirectory(prefix="customerlake-classes-") as scratch:
-        try:
-            told = _submit(folder, home, Path(scratch), FIRST_STEPS, settings)
-            if told.returncode != 0 or not part.is_file():
-                raise LakeError(f"The archive of classes was not made: {_reason(told.stdout.splitlines())}.")
-            archive.with_suffix(".made-of").unlink(missing_ok=True)
-            os.replace(part, archive)
-            archive.with_suffix(".made-of").write_text(_ingredients(folder, home), encoding="utf-8")
-        finally:
-            part.unlink(missing_ok=True)
-    return archive
-
-
 def artifact(jar: str) -> str:
     """A jar's name without its version: 'delta-spark_4.1_2.13' of 'delta-spark_4.1_2.13-4.4.0.jar'."""
     return re.sub(r"-\d[^-]*(-\d[^-]*)?\.jar$", "", jar)
@@ -203,15 +144,6 @@ def _submit(
     )
 
 
-def _ingredients(spark: Path, java_home: Path) -> str:
-    """What a class archive is made of and cannot outlive: the Java, and each jar as the JVM recognises it."""
-    jars = sorted((jar.name, jar.stat()) for jar in (spark / "jars").glob("*.jar"))
-    release = java_home / "release"
-    java = release.read_text(encoding="utf-8", errors="replace") if release.is_file() else ""
-    listed = "\n".join(f"{name} {found.st_size} {found.st_mtime_ns}" for name, found in jars)
-    return f"{java_home}\n{java}\n{spark}\n{listed}\n"
-
-
 def _unresolved(spark: Path, output: Iterable[str]) -> str:
     return (
         f"Spark needs Delta Lake's jars ({_coordinates()} and what it depends on), and they could not be fetched: "
@@ -236,13 +168,10 @@ def _reason(output: Iterable[str]) -> str:
 
 
 def main() -> None:
-    """`python -m customerlake.runtime.jars`: the jars; with `archive` after it: the archive of classes."""
+    """`python -m customerlake.runtime.jars`, which the set-up calls."""
     started = time.monotonic()
     try:
-        if sys.argv[1:] == ["archive"]:
-            made = f"archive of classes in {archive_classes()}"
-        else:
-            made = f"{len(fetch())} jars put beside Spark's own"
+        made = f"{len(fetch())} jars put beside Spark's own"
     except LakeError as error:
         sys.exit(str(error))
     sys.stdout.write(f"{made}, {time.monotonic() - started:.0f} s\n")

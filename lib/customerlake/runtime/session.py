@@ -92,7 +92,7 @@ def _local() -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")  # no look-up of a name that a laptop may not have
     values = yaml.safe_load((shipped("conf") / "spark" / "local.yaml").read_text(encoding="utf-8"))
-    values["spark.driver.extraJavaOptions"] += f" -Dlog4j2.configurationFile={_log_settings()}"
+    values["spark.driver.extraJavaOptions"] += f' -Dlog4j2.configurationFile="{_log_settings()}"'
     builder = SparkSession.builder.appName("customerlake")
     for key, value in (values | REQUIRED).items():
         builder = builder.config(key, value)

@@ -162,7 +162,7 @@ class Lake:
         return self._last_write(table, before)
 
     def _last_write(self, table: Table, before: int) -> Written:
-        """What the newest commit of the table added, by its own metrics; nothing when it is still the version `before`."""
+        """What the newest commit of the table added, by its own metrics; nothing when the version is still `before`."""
         log = self._log(table)
         if log.version() == before:
             return Written(table.name, 0, before)
