@@ -54,7 +54,7 @@ def run(
     Exit code: 0 all is well; 1 a step failed; 2 the command or lake file cannot be used; 3 files were refused and the
     rest is done.
     """
-    console = Console(stderr=False)
+    console = _console()
     try:
         chosen = pipeline.steps(only=only, start=start)
         with terminal.Progress(console, len(chosen)) as progress:
@@ -83,7 +83,7 @@ def run(
 @app.command()
 def tables(root: Root = job.DEFAULT_ROOT) -> None:
     """Print the lake's map: every table with its grain, key, personal columns and rows."""
-    terminal.lake_map(Console(), CATALOGUE, _lake(root))
+    terminal.lake_map(_console(), CATALOGUE, _lake(root))
 
 
 @app.command()
@@ -94,7 +94,7 @@ def show(
 ) -> None:
     """Print rows of a table."""
     try:
-        terminal.rows_of(Console(), table_named(table), _lake(root), rows)
+        terminal.rows_of(_console(), table_named(table), _lake(root), rows)
     except LakeError as error:
         _fail(error)
 
@@ -102,12 +102,17 @@ def show(
 @app.command()
 def steps() -> None:
     """Print the steps of a run, in order."""
-    terminal.step_list(Console(), pipeline.PIPELINE)
+    terminal.step_list(_console(), pipeline.PIPELINE)
 
 
 def main() -> None:
     """Entry point of the command."""
     app()
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough for the summary."""
+    return Console() if sys.stdout.isatty() else Console(width=110)
 
 
 def _lake(root: str) -> Lake:

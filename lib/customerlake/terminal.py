@@ -16,6 +16,7 @@ from customerlake.runtime.job import Outcome, Run
 from customerlake.runtime.pipeline import Step
 from customerlake.runtime.tables import Lake
 
+WIDE = 92  # columns that the summary takes with every step's share of the time
 MARKS = {"succeeded": "[green]✓[/]", "unchanged": "[dim]·[/]", "failed": "[red]✗[/]"}
 
 
@@ -59,7 +60,7 @@ class Progress:
 def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
     """Rows in and out per table, seconds per step, models beside baselines, where all lies, what to look at."""
     console.print()
-    console.print(_tables_written(run, outcomes))
+    console.print(_tables_written(run, outcomes, with_share=console.width >= WIDE))
     for outcome in outcomes:
         for name, counts in outcome.counts.items():
             console.print(
@@ -127,25 +128,25 @@ def failure(console: Console, error: LakeError) -> None:
     console.print(f"[red]customerlake:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
 
 
-def _tables_written(run: Run, outcomes: Sequence[Outcome]) -> Grid:
+def _tables_written(run: Run, outcomes: Sequence[Outcome], *, with_share: bool) -> Grid:
     total = sum(outcome.seconds for outcome in outcomes)
     grid = _plain("What this run did")
     grid.add_column("step", no_wrap=True)
-    for heading in ("seconds", "share", "rows in"):
+    for heading in ("seconds", *(["share"] if with_share else []), "rows in"):
         grid.add_column(heading, justify="right", no_wrap=True)
     grid.add_column("table", no_wrap=True)
     grid.add_column("rows out", justify="right", no_wrap=True)
     for outcome in outcomes:
-        share = outcome.seconds / total if total else 0
+        share = [f"{outcome.seconds / total if total else 0:.0%}"] if with_share else []
         read = sum(run.lake.count(name) for name in outcome.versions_read)
-        step = (outcome.step.name, f"{outcome.seconds:.1f}", f"{share:.0%}", f"{read:,}" if read else "")
+        step = [outcome.step.name, f"{outcome.seconds:.1f}", *share, f"{read:,}" if read else ""]
         for written in outcome.written:
             grid.add_row(*step, written.table, f"{written.rows:,}")
-            step = ("", "", "", "")
+            step = [""] * len(step)
         if not outcome.written:
-            grid.add_row(*step[:3], "", f"[dim]{_without_table(outcome)}[/]")
+            grid.add_row(*step[:-1], "", f"[dim]{_without_table(outcome)}[/]")
     grid.add_section()
-    grid.add_row("all", f"{total:.1f}", "100%")
+    grid.add_row("all", f"{total:.1f}")
     return grid
 
 
