@@ -13,9 +13,10 @@ from pyspark.sql import types as T
 from customerlake.catalogue import CATALOGUE
 from customerlake.contracts.table import Table
 from customerlake.runtime import job, session
+from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import PIPELINE, Step
 
-RunStep = Callable[[str], job.Outcome]
+RunStep = Callable[[str], Outcome]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -96,7 +97,7 @@ def run(tmp_path: Path, lake_file: Path, spark: SparkSession, engine: session.En
 def execute(run: job.Run) -> RunStep:
     """Execute one step of the pipeline by name over `run`."""
 
-    def named(name: str) -> job.Outcome:
+    def named(name: str) -> Outcome:
         return job.execute(step_named(name), run)
 
     return named

@@ -12,7 +12,8 @@ from rich.table import Table as Grid
 
 from customerlake.contracts.table import Table
 from customerlake.errors import LakeError
-from customerlake.runtime.job import Outcome, Run
+from customerlake.runtime.job import Run
+from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import Step
 from customerlake.runtime.tables import Lake
 

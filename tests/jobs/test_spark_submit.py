@@ -52,6 +52,7 @@ def submit(python, wheel, tmp_path):
     settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
     settings |= {"spark.log.level": "WARN", "spark.sql.shuffle.partitions": "2"}
     settings |= {"spark.databricks.delta.snapshotPartitions": "1"}  # else fifty tasks for each look at a small table
+    settings |= {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}  # a job of seconds: compile fast, not well
     conf = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
 
     def submitted(step, *arguments):

@@ -12,6 +12,7 @@ from customerlake.errors import ConfigError
 from customerlake.gold.rfm import RFM
 from customerlake.runtime import job
 from customerlake.runtime.config import shipped
+from customerlake.runtime.outcome import Counts
 from customerlake.runtime.pipeline import Step, step_named
 from customerlake.runtime.runs import RUNS, last_success
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
@@ -214,7 +215,7 @@ def test_every_row_is_accounted_for(land, execute):
 
     counts = execute("order_lines").counts["silver.order_lines"]
 
-    assert counts == job.Counts(received=4, accepted=2, quarantined=1, duplicates=1)
+    assert counts == Counts(received=4, accepted=2, quarantined=1, duplicates=1)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +291,7 @@ def test_a_landing_that_was_killed_before_its_list_of_files_is_not_taken_twice(l
     outcome = execute("order_lines")
 
     assert run.lake.count(SALES) == 2
-    assert outcome.counts["silver.order_lines"] == job.Counts(received=2, accepted=2, quarantined=0, duplicates=0)
+    assert outcome.counts["silver.order_lines"] == Counts(received=2, accepted=2, quarantined=0, duplicates=0)
 
 
 def test_a_landing_that_silver_took_twice_changes_nothing(land, run, execute, written_step):
@@ -302,7 +303,7 @@ def test_a_landing_that_silver_took_twice_changes_nothing(land, run, execute, wr
 
     outcome = job.execute(same_job, run)
 
-    assert outcome.counts["silver.order_lines"] == job.Counts(received=4, accepted=2, quarantined=1, duplicates=1)
+    assert outcome.counts["silver.order_lines"] == Counts(received=4, accepted=2, quarantined=1, duplicates=1)
     assert sorted(run.records(ORDER_LINES), key=lambda row: row["order_line_id"]) == before
 
 

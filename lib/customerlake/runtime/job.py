@@ -8,12 +8,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -23,6 +22,7 @@ from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError, ContractError, LakeError
 from customerlake.runtime import session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
+from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
 from customerlake.runtime.runs import RUNS, last_success, worked_since
 from customerlake.runtime.tables import Lake, Written
@@ -31,46 +31,6 @@ log = logging.getLogger(__name__)
 
 Main = Callable[["Run"], None]
 DEFAULT_ROOT = "./lake"
-
-
-@dataclass
-class Counts:
-    """What became of the rows that the lake has received up to now: received = accepted + quarantined + duplicates."""
-
-    received: int
-    accepted: int
-    quarantined: int
-    duplicates: int
-
-
-@dataclass
-class TrainedModel:
-    """A version that a step trained."""
-
-    name: str
-    version: str
-    what: str
-    metrics: dict[str, float]
-    baseline: dict[str, float]
-    is_champion: bool
-
-
-@dataclass
-class Outcome:
-    """How one step ended."""
-
-    step: Step
-    state: Literal["succeeded", "unchanged", "failed"] = "succeeded"
-    seconds: float = 0.0
-    written: list[Written] = field(default_factory=list)
-    versions_read: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, Counts] = field(default_factory=dict)  # by table
-    remarks: list[str] = field(default_factory=list)  # for the person who watches
-    refused: list[str] = field(default_factory=list)  # sources, files and contracts that stopped, in words
-    exports: list[Path] = field(default_factory=list)
-    models: list[TrainedModel] = field(default_factory=list)
-    batch: int | None = None
-    message: str | None = None
 
 
 class Run:
