@@ -1,6 +1,7 @@
 """The command `customerlake`: run the pipeline, and look at what the lake holds."""
 
 import logging
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -112,7 +113,7 @@ def main() -> None:
 
 def _console() -> Console:
     """As wide as the terminal; where there is none, wide enough for the summary."""
-    return Console() if sys.stdout.isatty() else Console(width=110)
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=110)
 
 
 def _lake(root: str) -> Lake:
