@@ -75,7 +75,7 @@ def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
         for text in outcome.refused:
             console.print(f"[yellow]refused[/] {escape(text)}", soft_wrap=True)
         if outcome.message:
-            console.print(Panel(escape(outcome.message), title=f"{outcome.step.name} failed", border_style="red"))
+            console.print(f"[red]{outcome.step.name} failed:[/] {escape(outcome.message)}", soft_wrap=True)
     console.print(_places(run, outcomes))
 
 
