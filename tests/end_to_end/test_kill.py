@@ -97,19 +97,3 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
 
     assert kills == 2 * len(BATCH)
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
-
-
-@pytest.mark.full_data
-@pytest.mark.spark_only
-def test_all_steps_killed_in_writes_and_trainings_end_as_if_never_killed(tmp_path, lake_file, assert_same_tables):
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    models = killed / "mlflow" / "artifacts"
-    moments = [writing(killed, table) for table in ("bronze.sales", "silver.order_lines", "silver.cancellations")]
-    moments += [lambda: any(models.rglob("MLmodel")), writing(killed, "scores.churn"), recorded(killed)]
-
-    kills = sum(attempt(killed, lake_file, "spark", moment) for moment in moments)
-    killed_at_the_end = attempt(killed, lake_file, "spark", lambda: False)
-    attempt(whole, lake_file, "spark", lambda: False)
-
-    assert (kills, killed_at_the_end) == (len(moments), False)
-    assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
