@@ -52,6 +52,13 @@ def test_a_file_that_is_still_being_copied_under_a_hidden_name_is_not_landed(tmp
     assert names(tmp_path) == []
 
 
+def test_files_in_a_hidden_folder_are_not_landed(tmp_path):
+    (tmp_path / ".trash" / "2011").mkdir(parents=True)
+    (tmp_path / ".trash" / "2011" / "a.csv").touch()
+
+    assert names(tmp_path) == []
+
+
 def test_files_in_folders_below_are_landed_under_their_relative_name(tmp_path):
     (tmp_path / "2011" / "01").mkdir(parents=True)
     (tmp_path / "2011" / "01" / "a.csv").touch()

@@ -29,7 +29,7 @@ from customerlake.runtime.pipeline import PIPELINE
 root, lake_file, engine = sys.argv[1:4]
 run = job.Run(root=root, lake_file=lake_file, engine=engine)
 for step in PIPELINE:
-    if engine == "spark" or step.job.startswith(("bronze/", "silver/", "gold/", "features/")):
+    if step.job.startswith(("bronze/", "silver/", "gold/", "features/")) == (engine == "sail"):
         outcome = job.execute(step, run)
         assert outcome.state != "failed", outcome.message
 """
@@ -48,7 +48,10 @@ def lake_file(tmp_path) -> Path:
 
 
 def attempt(root: Path, lake_file: Path, engine: str, kill_when: Callable[[], bool]) -> bool:
-    """Run all steps in a process of their own; True when it was killed, False when it came to its end."""
+    """Run the batch steps (sail) or those after them (spark) in a process of their own.
+
+    True when it was killed, False when it came to its end.
+    """
     command = [sys.executable, "-c", RUN_STEPS, str(root), str(lake_file), engine]
     with open(root.parent / "attempts.log", "ab") as log:
         process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
@@ -81,7 +84,7 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
     tmp_path, lake_file, engine, assert_same_tables
 ):
     if engine != "sail":
-        pytest.skip("the JVM has its own test, over all steps")
+        pytest.skip("one engine is enough: what is tested is the commits' order, and the JVM has the models' test")
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     a_table = {
         "land_sales": "bronze.sales", "order_lines": "silver.order_lines", "orders": "silver.orders",
@@ -96,4 +99,21 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
     attempt(whole, lake_file, "sail", lambda: False)
 
     assert kills == 2 * len(BATCH)
+    assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
+
+
+@pytest.mark.full_data
+@pytest.mark.spark_only
+def test_model_steps_killed_in_trainings_and_in_writes_end_as_if_never_killed(tmp_path, lake_file, assert_same_tables):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    attempt(whole, lake_file, "sail", lambda: False)
+    shutil.copytree(whole, killed)
+    artifacts = killed / "mlflow" / "artifacts"
+    moments = [lambda: any(artifacts.rglob("MLmodel")), writing(killed, "scores.churn")]
+
+    kills = sum(attempt(killed, lake_file, "spark", moment) for moment in moments)
+    killed_at_the_end = attempt(killed, lake_file, "spark", lambda: False)
+    attempt(whole, lake_file, "spark", lambda: False)
+
+    assert (kills, killed_at_the_end) == (len(moments), False)
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))

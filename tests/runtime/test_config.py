@@ -112,6 +112,32 @@ def test_an_encoding_that_python_does_not_know_is_refused(lake_file):
     ) in refusal_of(lake_file(SMALLEST + "    encoding: utf-9\n"))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("yyyy-MM-dd nn", "Spark reads no n in a pattern"),
+        ("YYYY-MM-dd", "Spark reads no Y in a pattern"),
+        ("HH:mm", "it needs year, month and day"),
+    ],
+)
+def test_a_timestamp_format_that_spark_cannot_read_is_refused(lake_file, pattern, reason):
+    refusal = refusal_of(lake_file(f"{SMALLEST}    timestamp_format: {pattern!r}\n"))
+
+    assert f"feeds.sales.timestamp_format: {pattern!r} cannot be used: {reason}" in refusal
+
+
+def test_a_timestamp_format_may_hold_words_in_quotes(lake_file):
+    lake = load_lake_file(lake_file(f"""{SMALLEST}    timestamp_format: "d. MMM yyyy 'um' H:mm"\n"""))
+
+    assert lake.feeds.sales.timestamp_format == "d. MMM yyyy 'um' H:mm"
+
+
+def test_fewer_segments_at_most_than_at_least_are_refused(lake_file):
+    refusal = refusal_of(lake_file(f"{SMALLEST}segments: {{min_segments: 5, max_segments: 4}}\n"))
+
+    assert "cannot be used: min_segments 5 is more than max_segments 4." in refusal
+
+
 @pytest.mark.parametrize("delimiter", ["''", "';;'", "'\"'", '"\\n"', '"\\r"'])
 def test_a_delimiter_is_one_character_that_neither_quotes_nor_ends_a_line(lake_file, delimiter):
     assert "feeds.sales.delimiter: " in refusal_of(lake_file(f"{SMALLEST}    delimiter: {delimiter}\n"))

@@ -309,6 +309,13 @@ def test_the_root_is_made_with_the_folders_above_it(tmp_path):
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
+def test_a_root_with_a_percent_sign_is_refused_because_the_engines_read_it_differently(tmp_path):
+    with pytest.raises(StorageError, match=r"holds a % sign.*Choose a folder without one"):
+        Lake(str(tmp_path / "100%25"), lambda: None).prepare_root()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("root", "reason"),
     [

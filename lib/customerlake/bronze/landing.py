@@ -70,9 +70,14 @@ def landed_files(folder: str, pattern: str) -> list[LandedFile]:
             is_folder=info.type == fs.FileType.Directory,
         )
         for info in infos
-        if fnmatch(info.base_name, pattern) and not info.base_name.startswith(".")
+        if fnmatch(info.base_name, pattern) and not is_hidden(info.path[len(path) :])
     ]
     return sorted(landed, key=lambda file: file.name)
+
+
+def is_hidden(name: str) -> bool:
+    """A file or one of its folders begins with a point: not landed yet, or not meant to be seen."""
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def content(folder: str, path: str) -> tuple[bytes, str]:

@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.errors import ContractError
+from customerlake.silver.orders import is_purchase
 
 LABELS = Table(
     name="features.labels",
@@ -37,12 +38,11 @@ def labels(orders: DataFrame, *, as_of: Sequence[date], horizon_days: int, obser
             f"features.labels: the {horizon_days} days after {', '.join(map(str, too_late))} are not over on "
             f"{observed_until}, the last observed day. Use earlier dates or a shorter horizon."
         )
-    is_purchase = ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()
     dates_array = F.array(*[F.lit(day) for day in sorted(as_of)])
     is_after = F.col("ordered_on") > F.col("as_of")
     counts = is_after & (F.col("ordered_on") <= F.date_add("as_of", horizon_days))
     return (
-        orders.where(is_purchase)
+        orders.where(is_purchase() & F.col("customer_id").isNotNull())
         .withColumn("as_of", F.explode(dates_array))
         .groupBy("customer_id", "as_of")
         .agg(

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
+from customerlake.silver.orders import is_purchase
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,9 @@ def known_by(dates: Sequence[date]) -> Callable[[DataFrame], DataFrame]:
 
 
 def summarise_known(known: DataFrame) -> DataFrame:
-    is_purchase = ~F.col("is_return") & (F.col("amount") > 0)
-    bought = F.when(is_purchase, F.col("amount"))
-    bought_on = F.when(is_purchase, F.col("ordered_on"))
-    one_if_bought = F.when(is_purchase, 1)
+    bought = F.when(is_purchase(), F.col("amount"))
+    bought_on = F.when(is_purchase(), F.col("ordered_on"))
+    one_if_bought = F.when(is_purchase(), 1)
     orders, spend = F.count(bought), exact_sum(bought)
     recency = F.datediff(F.max(bought_on), F.min(bought_on))
     frequency = F.countDistinct(bought_on) - 1
@@ -116,7 +116,7 @@ def summarise_known(known: DataFrame) -> DataFrame:
         known.groupBy("customer_id", "as_of")
         .agg(
             F.max_by(
-                F.when(is_purchase, F.col("country")), F.when(is_purchase, F.struct("ordered_at", "order_id"))
+                F.when(is_purchase(), F.col("country")), F.when(is_purchase(), F.struct("ordered_at", "order_id"))
             ).alias("country"),
             since_last.alias("days_since_last_order"),
             recency.alias("recency"),
@@ -133,8 +133,8 @@ def summarise_known(known: DataFrame) -> DataFrame:
             (spend_last_90 / F.nullif(spend, F.lit(0.0))).alias("spend_share_last_90_days"),
             F.count_if(F.col("is_return")).alias("count_returns"),
             (returned / F.nullif(spend, F.lit(0.0))).alias("returned_share"),
-            F.mean(F.when(is_purchase, F.col("count_lines"))).alias("mean_basket_lines"),
-            F.mean(F.when(is_purchase, F.col("count_units"))).alias("mean_basket_units"),
+            F.mean(F.when(is_purchase(), F.col("count_lines"))).alias("mean_basket_lines"),
+            F.mean(F.when(is_purchase(), F.col("count_units"))).alias("mean_basket_units"),
         )
         .where(F.col("count_orders") > 0)
     )

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
+from customerlake.silver.orders import is_purchase
 
 CUSTOMER_VALUE = Table(
     name="gold.customer_value",
@@ -38,27 +39,26 @@ CUSTOMER_VALUE = Table(
 
 def customer_value(orders: DataFrame, *, as_of: date) -> DataFrame:
     """Sum each known customer's purchases and returns up to and including `as_of`."""
-    is_purchase = ~F.col("is_return") & (F.col("amount") > 0)
     is_recent = F.col("ordered_on") > F.date_sub(F.lit(as_of), 365)
-    bought = F.when(is_purchase, F.col("amount")).otherwise(0)
+    bought = F.when(is_purchase(), F.col("amount")).otherwise(0)
     gross, returned = F.sum(bought), F.sum(F.when(F.col("is_return"), -F.col("amount")).otherwise(0))
-    count_orders = F.sum(is_purchase.cast("int"))
+    count_orders = F.sum(is_purchase().cast("int"))
     return (
         orders.where(F.col("customer_id").isNotNull() & (F.col("ordered_on") <= F.lit(as_of)))
-        .where(is_purchase | F.col("is_return"))
+        .where(is_purchase() | F.col("is_return"))
         .groupBy("customer_id")
         .agg(
             F.lit(as_of).alias("as_of"),
             gross.alias("gross_spend"),
             returned.alias("returned_amount"),
             (gross - returned).alias("net_spend"),
-            F.sum(F.when(is_purchase, F.col("product_amount")).otherwise(0)).alias("product_spend"),
+            F.sum(F.when(is_purchase(), F.col("product_amount")).otherwise(0)).alias("product_spend"),
             count_orders.alias("count_orders"),
             F.sum(F.col("is_return").cast("int")).alias("count_returns"),
             (gross / F.nullif(count_orders, F.lit(0))).alias("average_order_value"),
             (returned.cast("double") / F.nullif(gross.cast("double"), F.lit(0.0))).alias("returned_share"),
-            F.min(F.when(is_purchase, F.col("ordered_on"))).alias("first_ordered_on"),
-            F.max(F.when(is_purchase, F.col("ordered_on"))).alias("last_ordered_on"),
+            F.min(F.when(is_purchase(), F.col("ordered_on"))).alias("first_ordered_on"),
+            F.max(F.when(is_purchase(), F.col("ordered_on"))).alias("last_ordered_on"),
             F.sum(F.when(is_recent, bought).otherwise(0)).alias("spend_last_365_days"),
         )
         .transform(CUSTOMER_VALUE.conform)

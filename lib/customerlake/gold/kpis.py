@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
+from customerlake.silver.orders import is_purchase
 
 KPIS = Table(
     name="gold.kpis",
@@ -81,12 +82,11 @@ def kpis(orders: DataFrame, *, as_of: date) -> DataFrame:
 
 
 def revenue_by_month(dated: DataFrame) -> DataFrame:
-    is_purchase = ~F.col("is_return") & (F.col("amount") > 0)
-    bought = F.when(is_purchase, F.col("amount")).otherwise(0)
+    bought = F.when(is_purchase(), F.col("amount")).otherwise(0)
     revenue = F.sum(bought)
     known = F.sum(F.when(F.col("customer_id").isNotNull(), bought).otherwise(0))
     returned = F.sum(F.when(F.col("is_return"), -F.col("amount")).otherwise(0))
-    count_orders = F.sum(is_purchase.cast("int"))
+    count_orders = F.sum(is_purchase().cast("int"))
     return (
         dated.groupBy("month")
         .agg(
@@ -105,10 +105,9 @@ def revenue_by_month(dated: DataFrame) -> DataFrame:
 def customers_by_month(dated: DataFrame) -> DataFrame:
     """One row per month: how many known customers bought, and how many of them had bought before."""
     history = Window.partitionBy("customer_id").orderBy("month")
-    is_purchase = ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()
     bought_before = F.lag("month").over(history)
     return (
-        dated.where(is_purchase)
+        dated.where(is_purchase() & F.col("customer_id").isNotNull())
         .select("customer_id", "month")
         .distinct()
         .withColumn("bought_before", bought_before)

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
+from customerlake.silver.orders import is_purchase
 
 RFM = Table(
     name="gold.rfm",
@@ -65,11 +66,8 @@ def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
 
 def purchases_until(as_of: date) -> Callable[[DataFrame], DataFrame]:
     """The orders that are purchases of a known customer by `as_of`: no returns, and something was paid."""
-    return lambda orders: orders.where(is_purchase() & (F.col("ordered_on") <= F.lit(as_of)))
-
-
-def is_purchase() -> Column:
-    return ~F.col("is_return") & (F.col("amount") > 0) & F.col("customer_id").isNotNull()
+    is_known = F.col("customer_id").isNotNull()
+    return lambda orders: orders.where(is_purchase() & is_known & (F.col("ordered_on") <= F.lit(as_of)))
 
 
 def purchase_days(purchases: DataFrame) -> DataFrame:

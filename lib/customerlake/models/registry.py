@@ -154,9 +154,9 @@ class Registry:
 
     def judge(self, version: Version, *, wins: bool) -> None:
         """End a training: a version that wins becomes the champion. One whose training was killed is never used."""
+        self.client.set_model_version_tag(version.model, version.number, JUDGED, "won" if wins else "lost")
         if wins:
             self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
-        self.client.set_model_version_tag(version.model, version.number, JUDGED, "won" if wins else "lost")
 
     def load(self, version: Version) -> PipelineModel:
         """Raises: ModelError when its files are gone."""

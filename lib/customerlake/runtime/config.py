@@ -2,17 +2,19 @@
 
 import codecs
 import difflib
+import re
 import zoneinfo
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from customerlake.errors import ConfigError
 
+TIMESTAMP_LETTERS = "GyMLdEaDhHkKmsSVzOXxFqQ"  # of Spark's datetime patterns, for reading
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -30,6 +32,18 @@ def _known_time_zone(name: str) -> str:
         near = difflib.get_close_matches(name, sorted(known), n=1)
         raise ValueError(f"there is no such time zone; {f'did you mean {near[0]}' if near else 'Europe/London is one'}")
     return name
+
+
+def _known_timestamp_format(pattern: str) -> str:
+    letters = set(re.findall("[A-Za-z]", re.sub("'[^']*'", "", pattern)))
+    if unknown := sorted(letters - set(TIMESTAMP_LETTERS)):
+        raise ValueError(
+            f"Spark reads no {', '.join(unknown)} in a pattern; y, M, d are year, month and day, H, m, s hour, minute "
+            "and second, a is AM or PM, and other text stands in single quotes"
+        )
+    if not {"y", "M", "d"} <= letters:
+        raise ValueError("it needs year, month and day: y, M and d, as in yyyy-MM-dd HH:mm:ss")
+    return pattern
 
 
 class Values(BaseModel):
@@ -58,7 +72,7 @@ class SalesFeed(Values):
     pattern: str = "*.csv*"  # which files of the folder; .gz, .bz2 and .zst are read as compressed
     delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
-    timestamp_format: str = "yyyy-MM-dd HH:mm:ss"  # Spark's datetime pattern letters
+    timestamp_format: Annotated[str, AfterValidator(_known_timestamp_format)] = "yyyy-MM-dd HH:mm:ss"  # Spark's letters
     channel: str = "online"
     cancellation_prefix: str = "C"  # an order_id that starts with it takes an earlier order back
     columns: SalesColumns = SalesColumns()
@@ -80,6 +94,12 @@ class SegmentsConfig(Values):
     min_stability: Share = 0.7  # mean adjusted Rand index below which a k is not taken
     retrain_after_days: PositiveInt = 30
     seed: int = 20
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_segments > self.max_segments:
+            raise ValueError(f"min_segments {self.min_segments} is more than max_segments {self.max_segments}")
+        return self
 
 
 class ChurnConfig(Values):

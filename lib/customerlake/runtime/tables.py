@@ -139,6 +139,11 @@ class Lake:
 
     def prepare_root(self) -> None:
         """Make the root folder. Raises: StorageError when it cannot be written."""
+        if "%" in self.root:
+            raise StorageError(
+                f"The lake's root {self.root} holds a % sign, which Delta's writers read differently. "
+                "Choose a folder without one with --root."
+            )
         if "://" in self.root:
             return
         try:

@@ -1,6 +1,6 @@
 """silver.orders: one row per order, summed from its lines."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -32,6 +32,11 @@ ORDERS = Table(
         Field("_batch", T.LongType(), "landing that last changed the order"),
     ),
 )
+
+
+def is_purchase() -> Column:
+    """An order that was paid for: no return, and not of gifts alone."""
+    return ~F.col("is_return") & (F.col("amount") > 0)
 
 
 def orders(order_lines: DataFrame) -> DataFrame:
