@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
@@ -26,6 +27,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sail",
         help="sail: fast; spark: JVM Spark with Delta, the reference, which alone runs tests marked spark_only",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Examples of each property: many on the fast engine, a few on the one that takes seconds for each."""
+    settings.register_profile(
+        "frames",
+        max_examples={"sail": 12, "spark": 3}[config.getoption("--engine")],
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],  # examples that write make a folder each
+    )
+    settings.load_profile("frames")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

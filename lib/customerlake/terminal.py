@@ -70,6 +70,7 @@ def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
                 soft_wrap=True,
             )
     if any(outcome.models for outcome in outcomes):
+        console.print()
         console.print(_models(outcomes))
     for outcome in outcomes:
         for text in outcome.refused:
@@ -119,7 +120,11 @@ def rows_of(console: Console, table: Table, lake: Lake, rows: int) -> None:
 
 
 def step_list(console: Console, steps: Sequence[Step]) -> None:
-    grid = Grid("step", "job", "makes", "after")
+    grid = Grid()
+    grid.add_column("step", no_wrap=True)
+    grid.add_column("job", no_wrap=True)
+    grid.add_column("makes")
+    grid.add_column("after")
     for step in steps:
         grid.add_row(step.name, f"jobs/{step.job}", step.makes, ", ".join(step.after))
     console.print(grid)

@@ -1,5 +1,5 @@
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
@@ -58,7 +58,6 @@ def test_a_table_without_checks_accepts_every_row(spark):
     assert rejected.isEmpty()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.none() | st.text("ab", max_size=1), st.none() | st.integers(-2, 2)), max_size=12))
 def test_every_row_is_either_accepted_or_rejected_as_received(spark, rows):
     received = spark.createDataFrame(rows, THINGS_DDL)

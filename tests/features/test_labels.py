@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.errors import ContractError
@@ -108,7 +108,6 @@ drawn_orders = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=drawn_orders)
 def test_a_label_is_of_the_days_after_and_of_nothing_else(spark, orders):
     """How much, how often and when one bought before the date, and all that came after the horizon, is no matter."""

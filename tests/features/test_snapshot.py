@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 from chispa import assert_approx_df_equality, assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.features.snapshot import FEATURES, SNAPSHOT, snapshot
@@ -144,12 +144,8 @@ past_orders = st.lists(drawn, min_size=1, max_size=30).map(lambda events: orders
 future_orders = st.lists(drawn.map(lambda event: (event[0], event[1] + 1, *event[2:])), max_size=15).map(
     lambda events: orders_of(events, "future", sign=-1)
 )
-free_of_the_future = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
-@free_of_the_future
 @given(past=past_orders, future=future_orders, other_future=future_orders)
 def test_no_event_after_the_date_changes_a_feature_whether_added_moved_or_deleted(spark, past, future, other_future):
     known_with_nothing_after = known(spark, *past)
@@ -158,7 +154,6 @@ def test_no_event_after_the_date_changes_a_feature_whether_added_moved_or_delete
     assert_df_equality(known(spark, *other_future, *past), known_with_nothing_after, ignore_row_order=True)
 
 
-@free_of_the_future
 @given(orders=past_orders)
 def test_a_snapshot_of_a_past_date_is_what_was_known_on_that_day(spark, orders):
     """Taken later, from all orders, or taken on the day, from the orders there were: the same rows."""
@@ -170,7 +165,6 @@ def test_a_snapshot_of_a_past_date_is_what_was_known_on_that_day(spark, orders):
     assert_df_equality(taken_later, known(spark, *on_the_day, as_of=[then]), ignore_row_order=True)
 
 
-@free_of_the_future
 @given(past=past_orders, future=future_orders)
 def test_features_keep_their_bounds(spark, past, future):
     for row in known(spark, *past, *future).collect():

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.gold.rfm import RFM, SEGMENTS, named_segment, rfm
@@ -146,7 +146,6 @@ drawn_orders = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=drawn_orders, shuffle=st.randoms())
 def test_the_summary_keeps_its_bounds_in_any_order_of_rows(spark, orders, shuffle):
     shuffled = list(orders)
@@ -164,7 +163,6 @@ def test_the_summary_keeps_its_bounds_in_any_order_of_rows(spark, orders, shuffl
         assert row.rfm_segment
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders=drawn_orders)
 def test_all_spend_of_all_purchases_is_somebodys(spark, orders):
     bought = [amount for _, _, on, is_return, amount in orders if not is_return and amount > 0 and on <= AS_OF]

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import altair as alt
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.errors import ModelError
@@ -91,7 +91,6 @@ def test_of_two_versions_of_one_day_the_later_trained_scores(registry, trained):
     assert registry.usable(trained.model, FEB_1).number == "2"
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     trainings=st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=6),
     asked=st.integers(-5, 65),
@@ -198,6 +197,13 @@ def test_a_candidates_run_lies_inside_its_trainings_run(registry):
         pass
 
     assert registry.client.get_run(child).data.tags["mlflow.parentRunId"] == parent
+
+
+def test_an_experiment_opens_on_the_pages_for_models(registry):
+    with registry.run("kind", "training", {}):
+        pass
+
+    assert registry.client.get_experiment_by_name("kind").tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_a_run_that_was_killed_is_shown_as_killed_after_the_next_training(registry):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
@@ -163,7 +163,6 @@ def test_a_pruned_merge_finds_the_known_rows_that_the_condition_allows(lake, hol
     holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers(0, 2), min_size=1),
     st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers(0, 2), min_size=1),

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.silver.cancellations import CANCELLATIONS, cancellations
@@ -203,7 +203,6 @@ many_lines = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=many_lines, shuffle=st.randoms())
 def test_links_are_those_of_a_walk_through_time_in_any_order_of_rows(spark, lines, shuffle):
     shuffled = list(lines)
@@ -215,7 +214,6 @@ def test_links_are_those_of_a_walk_through_time_in_any_order_of_rows(spark, line
     assert links == paired_by_walking(lines)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=many_lines)
 def test_no_sale_is_cancelled_for_more_than_its_quantity(spark, lines):
     sold_units = {row[0]: row[7] for row in lines if row[10]}

@@ -2,7 +2,7 @@ from datetime import date, datetime
 from tempfile import mkdtemp
 
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.runtime.tables import Lake
@@ -79,7 +79,6 @@ drawn_lines = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=drawn_lines)
 def test_lines_in_any_order_of_arrival_give_the_same_customers(spark, lines):
     landings = [[line for line, landing in lines if landing == number] for number in range(3)]

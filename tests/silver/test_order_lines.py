@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.bronze.sources.sales import SALES
@@ -347,7 +347,6 @@ some_lines = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=some_lines)
 def test_every_received_line_is_counted_once(spark, lines):
     numbered = [line | {"_line_number": number} for number, line in enumerate(lines)]
@@ -396,7 +395,6 @@ def test_a_landing_that_is_taken_twice_changes_nothing(spark):
     assert {row.order_id: row.count_received for row in twice.collect()} == {"536365": 2, "2": 1}
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=some_lines)
 def test_lines_that_arrive_in_several_landings_are_the_lines_that_arrive_in_one(spark, lines):
     numbered = [line | {"_line_number": number} for number, line in enumerate(lines)]

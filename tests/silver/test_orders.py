@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 from chispa import assert_df_equality
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.silver.orders import ORDERS, orders
@@ -152,7 +152,6 @@ drawn_lines = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=drawn_lines, shuffle=st.randoms())
 def test_orders_do_not_depend_on_the_order_of_lines_and_lose_no_sale(spark, lines, shuffle):
     shuffled = list(lines)

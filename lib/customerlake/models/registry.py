@@ -27,6 +27,7 @@ from customerlake.errors import ModelError
 from customerlake.models.figures import save
 
 CHAMPION = "champion"
+SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not for agents
 JUDGED = "judged"  # tag of a version whose training came to its end
 
 ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets both variables later
@@ -67,7 +68,7 @@ class Registry:
         """Open a run of an experiment and give its id."""
         self._select()
         if not nested and self.client.get_experiment_by_name(experiment) is None:
-            self.client.create_experiment(experiment, artifact_location=self.artifacts)
+            self.client.create_experiment(experiment, artifact_location=self.artifacts, tags=SHOWN_AS)
         if not nested:
             self._end_killed_runs(mlflow.set_experiment(experiment).experiment_id)
         with mlflow.start_run(run_name=name, nested=nested, tags=dict(tags)) as active:
