@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,14 @@ from rich.console import Console
 from customerlake import terminal
 from customerlake.catalogue import CATALOGUE, table_named
 from customerlake.errors import LakeError
-from customerlake.runtime import job, pipeline
+from customerlake.runtime import job, pipeline, session
 from customerlake.runtime.tables import Lake
+
+
+class Engine(StrEnum):
+    sail = "sail"
+    spark = "spark"
+
 
 USAGE, FAILED, REFUSED = 2, 1, 3
 
@@ -49,6 +56,12 @@ def run(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train models even when the last version is young.")
     ] = False,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            "--engine", help="Of the steps without models: sail (default where it can) or spark, on the JVM."
+        ),
+    ] = None,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
 
@@ -64,6 +77,7 @@ def run(
                 as_of=as_of.date() if as_of else None,
                 lake_file=lake,
                 retrain=retrain,
+                engine=engine.value if engine else session.preferred(str(Path(root).resolve())),
                 on_progress=progress.say,
             )
             _log_to_files(current)

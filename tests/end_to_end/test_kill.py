@@ -26,12 +26,13 @@ RUN_STEPS = """
 import sys
 from customerlake.runtime import job
 from customerlake.runtime.pipeline import PIPELINE
-root, lake_file, engine = sys.argv[1:4]
-run = job.Run(root=root, lake_file=lake_file, engine=engine)
+root, lake_file, last = sys.argv[1:4]
+run = job.Run(root=root, lake_file=lake_file, engine="sail")
 for step in PIPELINE:
-    if step.job.startswith(("bronze/", "silver/", "gold/", "features/")) == (engine == "sail"):
-        outcome = job.execute(step, run)
-        assert outcome.state != "failed", outcome.message
+    outcome = job.execute(step, run)
+    assert outcome.state != "failed", outcome.message
+    if step.name == last:
+        break
 """
 
 
@@ -47,12 +48,12 @@ def lake_file(tmp_path) -> Path:
     return file
 
 
-def attempt(root: Path, lake_file: Path, engine: str, kill_when: Callable[[], bool]) -> bool:
-    """Run the batch steps (sail) or those after them (spark) in a process of their own.
+def attempt(root: Path, lake_file: Path, last: str, kill_when: Callable[[], bool]) -> bool:
+    """Run the steps up to `last` in a process of their own, on sail until a step needs JVM Spark.
 
     True when it was killed, False when it came to its end.
     """
-    command = [sys.executable, "-c", RUN_STEPS, str(root), str(lake_file), engine]
+    command = [sys.executable, "-c", RUN_STEPS, str(root), str(lake_file), last]
     with open(root.parent / "attempts.log", "ab") as log:
         process = subprocess.Popen(command, start_new_session=True, stdout=log, stderr=log)
         while process.poll() is None:
@@ -94,9 +95,9 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
 
     kills = 0
     for step in BATCH:
-        kills += attempt(killed, lake_file, "sail", writing(killed, a_table[step]))
-        kills += attempt(killed, lake_file, "sail", recorded(killed))
-    attempt(whole, lake_file, "sail", lambda: False)
+        kills += attempt(killed, lake_file, BATCH[-1], writing(killed, a_table[step]))
+        kills += attempt(killed, lake_file, BATCH[-1], recorded(killed))
+    attempt(whole, lake_file, BATCH[-1], lambda: False)
 
     assert kills == 2 * len(BATCH)
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
@@ -106,14 +107,12 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
 @pytest.mark.spark_only
 def test_model_steps_killed_in_trainings_and_in_writes_end_as_if_never_killed(tmp_path, lake_file, assert_same_tables):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    attempt(whole, lake_file, "sail", lambda: False)
-    shutil.copytree(whole, killed)
-    artifacts = killed / "mlflow" / "artifacts"
+    last, artifacts = PIPELINE[-1].name, killed / "mlflow" / "artifacts"
     moments = [lambda: any(artifacts.rglob("MLmodel")), writing(killed, "scores.churn")]
 
-    kills = sum(attempt(killed, lake_file, "spark", moment) for moment in moments)
-    killed_at_the_end = attempt(killed, lake_file, "spark", lambda: False)
-    attempt(whole, lake_file, "spark", lambda: False)
+    kills = sum(attempt(killed, lake_file, last, moment) for moment in moments)
+    killed_at_the_end = attempt(killed, lake_file, last, lambda: False)
+    attempt(whole, lake_file, last, lambda: False)
 
     assert (kills, killed_at_the_end) == (len(moments), False)
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))

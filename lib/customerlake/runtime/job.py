@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -54,18 +53,26 @@ class Run:
         self._asked_as_of = as_of
         self._engine = engine
         self._given_spark = spark
+        self._started: SparkSession | None = None
         self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
         self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
         self.lake.prepare_root()
         self.outcome: Outcome | None = None
 
-    @cached_property
+    @property
     def spark(self) -> SparkSession:
-        """The engine, started when a step first needs it."""
-        if self._given_spark is None:
-            self.progress("starting Spark")
-        return self._given_spark or session.start(self._engine, jvm_log=self.jvm_log)
+        """The engine, started when a step first needs it: the one asked for, until a step needs JVM Spark."""
+        if self._given_spark is not None:
+            return self._given_spark
+        needed: session.Engine = "spark" if self.outcome and self.outcome.step.needs_jvm else self._engine
+        if self._started and self._engine != needed:  # one process speaks to one engine at a time
+            session.stop(self._started)
+            self._started = None
+        if self._started is None:
+            self.progress(f"starting {session.NAMES[needed]}")
+            self._engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
+        return self._started
 
     @property
     def root(self) -> str:

@@ -15,6 +15,11 @@ class Step:
     is_dated: bool = True  # its tables hold one set of rows per --as-of
     after: tuple[str, ...] = ()  # steps whose tables it reads
 
+    @property
+    def needs_jvm(self) -> bool:
+        """It fits or applies models of MLlib, which JVM Spark alone has."""
+        return self.job.startswith("models/")
+
 
 PIPELINE = (
     Step("land_sales", "bronze/land_sales.py", "landed files as received", is_dated=False),

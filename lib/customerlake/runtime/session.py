@@ -1,10 +1,13 @@
 """Start an engine. What one engine needs that another does not is known here."""
 
 import atexit
+import importlib.util
 import os
+import re
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -19,6 +22,7 @@ from customerlake.runtime.jars import delta_jars_present
 from customerlake.runtime.java import find_java
 
 Engine = Literal["spark", "sail"]
+NAMES: dict[Engine, str] = {"spark": "JVM Spark", "sail": "sail"}
 
 REQUIRED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -26,6 +30,15 @@ REQUIRED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
 }
+
+
+def preferred(root: str) -> Engine:
+    """The faster engine that can take a lake at `root`: sail, where it is installed and the path is plain ASCII.
+
+    Sail takes spaces and accents in a path for something else; it was tried on local paths alone.
+    """
+    is_plain = re.fullmatch(r"[\w./~-]+", root, re.ASCII) is not None
+    return "sail" if is_plain and importlib.util.find_spec("pysail") else "spark"
 
 
 def start(engine: Engine = "spark", *, jvm_log: Path | None = None) -> SparkSession:
@@ -65,6 +78,8 @@ def stop(spark: SparkSession) -> None:
     spark.stop()
     if server := getattr(spark, "_customerlake_server", None):
         server.stop()
+        for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):  # else pyspark's functions still speak to a server
+            os.environ.pop(name, None)
 
 
 def _submitted() -> SparkSession:
@@ -115,6 +130,8 @@ def _log_settings() -> Path:
 
 
 def _sail() -> SparkSession:
+    os.environ.setdefault("RUST_LOG", "error")  # its notes of each session would stand between the run's own lines
+    warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition")  # windows over months, not rows
     from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
 
     server = SparkConnectServer()
