@@ -58,9 +58,7 @@ def run(
     ] = False,
     engine: Annotated[
         Engine | None,
-        typer.Option(
-            "--engine", help="Of the steps without models: sail (default where it can) or spark, on the JVM."
-        ),
+        typer.Option("--engine", help="Of the steps without models: sail (default where it can) or spark, on the JVM."),
     ] = None,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
