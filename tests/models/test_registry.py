@@ -1,3 +1,4 @@
+import os
 from datetime import date, timedelta
 
 import altair as alt
@@ -242,6 +243,17 @@ def test_two_lakes_in_one_process_keep_their_stores_apart(registry, trained, tmp
     assert other.versions(trained.model) == []
     assert other.client.get_run(in_other).data.params == {"seed": "1"}
     assert registry.client.get_run(in_this).data.params == {"seed": "2"}
+
+
+def test_processes_started_later_choose_a_store_of_their_own(registry):
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+
+    with registry.run("an experiment", "a run", {}):
+        inside = {
+            name: value for name, value in os.environ.items() if name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+        }
+
+    assert inside == {name: before[name] for name in inside if name in before}
 
 
 def test_a_process_that_comes_later_finds_the_champion(registry, registry_folder, trained):

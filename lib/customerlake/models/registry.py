@@ -30,7 +30,7 @@ CHAMPION = "champion"
 SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not for agents
 JUDGED = "judged"  # tag of a version whose training came to its end
 
-ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")  # read once: mlflow itself sets both variables later
+ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")
 ASKED_REGISTRY_URI = os.environ.get("MLFLOW_REGISTRY_URI")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing about a company's runs leaves it
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
@@ -180,9 +180,13 @@ class Registry:
         return loaded
 
     def _select(self) -> None:
-        """MLflow's own functions know one store at a time: from here on, this one."""
+        """MLflow's own functions know one store at a time: from here on, this one. Processes started later choose theirs."""
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.registry_uri)
+        for name, asked in (("MLFLOW_TRACKING_URI", ASKED_URI), ("MLFLOW_REGISTRY_URI", ASKED_REGISTRY_URI)):
+            os.environ.pop(name, None)  # mlflow has left this lake's own there
+            if asked:
+                os.environ[name] = asked
 
     def _end_killed_runs(self, experiment_id: str) -> None:
         """Runs of trainings that never came to their end are shown as killed, not as running for ever."""
