@@ -180,7 +180,7 @@ class Registry:
         return loaded
 
     def _select(self) -> None:
-        """MLflow's own functions know one store at a time: from here on, this one. Processes started later choose theirs."""
+        """MLflow's own functions know one store at a time: from here on, this one; later processes choose theirs."""
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.registry_uri)
         for name, asked in (("MLFLOW_TRACKING_URI", ASKED_URI), ("MLFLOW_REGISTRY_URI", ASKED_REGISTRY_URI)):
