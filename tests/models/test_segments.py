@@ -250,3 +250,19 @@ def test_registered_and_loaded_segments_score_the_same(registry, model, customer
         )
 
     pd.testing.assert_frame_equal(scores_of(model, customers, registry.load(version)), scored)
+
+
+@pytest.mark.spark_only
+def test_the_order_of_rows_does_not_change_the_segments(spark):
+    model = Segments(SegmentsConfig(min_segments=6, max_segments=6, resamples=2, min_stability=0.0, seed=7))
+    random = np.random.default_rng(5)
+    alike = pd.DataFrame(random.uniform(1, 100, (300, 4)), columns=list(CLUSTERED))  # no groups: many fits are as good
+    alike.insert(0, "customer_id", [str(i) for i in range(300)])
+    shuffled = alike.sample(frac=1, random_state=1)
+
+    centres = [
+        np.vstack(model.fit(spark.createDataFrame(rows).repartition(parts)).stages[-1].clusterCenters())
+        for rows, parts in ((alike, 1), (shuffled, 3))
+    ]
+
+    np.testing.assert_allclose(centres[0], centres[1], atol=1e-9)

@@ -76,8 +76,10 @@ class Segments:
                 f"{customers} customers cannot be put into up to {self.config.max_segments} segments. "
                 "Lower segments.max_segments in the lake file, or use a later --as-of."
             )
-        prepared = preparation().fit(snapshot)
-        vectors = prepared.transform(snapshot).select("customer_id", "features").cache()
+        # k-means draws its first centres by a row's place: the same rows in another order would end in other segments
+        ordered = snapshot.repartition("customer_id").sortWithinPartitions("customer_id")
+        prepared = preparation().fit(ordered)
+        vectors = prepared.transform(ordered).select("customer_id", "features").cache()
         fits: dict[int, KMeansModel] = {}
         self.tried = []
         for k in range(self.config.min_segments, self.config.max_segments + 1):
