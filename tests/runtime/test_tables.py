@@ -56,7 +56,7 @@ def lake(tmp_path, spark):
 
 
 @pytest.fixture
-def holds(lake, spark):
+def assert_holds(lake, spark):
     """Asserts that a table holds exactly these rows."""
 
     def exactly(table, ddl, *rows):
@@ -84,60 +84,60 @@ def test_a_root_may_end_in_a_slash():
     assert Lake("/data/lake/", lambda: None).path(THINGS) == "/data/lake/silver/things"
 
 
-def test_a_table_that_was_never_written_reads_as_no_rows(lake, holds):
+def test_a_table_that_was_never_written_reads_as_no_rows(lake, assert_holds):
     assert not lake.exists(THINGS)
     assert lake.version(THINGS) == -1
-    holds(THINGS, THINGS_DDL)
+    assert_holds(THINGS, THINGS_DDL)
 
 
-def test_append_adds_rows(lake, holds, things):
+def test_append_adds_rows(lake, assert_holds, things):
     lake.append(THINGS, things(("a", 1, 1)))
     written = lake.append(THINGS, things(("b", 2, 2), ("a", 1, 1)))
 
     assert written == Written("silver.things", rows=2, version=1)
-    holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 2), ("a", 1, 1))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 2), ("a", 1, 1))
 
 
-def test_overwrite_leaves_only_the_new_rows(lake, holds, things):
+def test_overwrite_leaves_only_the_new_rows(lake, assert_holds, things):
     lake.append(THINGS, things(("a", 1, 1), ("b", 2, 1)))
     written = lake.overwrite(THINGS, things(("c", 3, 2)))
 
     assert written == Written("silver.things", rows=1, version=1)
-    holds(THINGS, THINGS_DDL, ("c", 3, 2))
+    assert_holds(THINGS, THINGS_DDL, ("c", 3, 2))
 
 
-def test_a_merge_into_nothing_adds_all_rows(lake, holds, things):
+def test_a_merge_into_nothing_adds_all_rows(lake, assert_holds, things):
     written = lake.merge(THINGS, things(("a", 1, 1), ("b", 2, 1)))
 
     assert written == Written("silver.things", rows=2, version=0)
-    holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 1))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 1))
 
 
-def test_a_merge_adds_new_keys_and_updates_known_ones(lake, holds, things):
+def test_a_merge_adds_new_keys_and_updates_known_ones(lake, assert_holds, things):
     lake.merge(THINGS, things(("a", 1, 1), ("b", 2, 1)))
     written = lake.merge(THINGS, things(("b", 20, 2), ("c", 3, 2)))
 
     assert (written.table, written.rows) == ("silver.things", 2)
-    holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2), ("c", 3, 2))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2), ("c", 3, 2))
 
 
-def test_a_merge_leaves_a_row_as_it_is_when_only_technical_columns_differ(lake, holds, things):
+def test_a_merge_leaves_a_row_as_it_is_when_only_technical_columns_differ(lake, assert_holds, things):
     lake.merge(THINGS, things(("a", 1, 1)))
     written = lake.merge(THINGS, things(("a", 1, 2)))
 
     assert written.rows == 0
-    holds(THINGS, THINGS_DDL, ("a", 1, 1))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1))
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 2), (2, None)])
-def test_a_merge_sees_a_value_that_comes_or_goes(lake, holds, things, before, after):
+def test_a_merge_sees_a_value_that_comes_or_goes(lake, assert_holds, things, before, after):
     lake.merge(THINGS, things(("a", before, 1)))
     lake.merge(THINGS, things(("a", after, 2)))
 
-    holds(THINGS, THINGS_DDL, ("a", after, 2))
+    assert_holds(THINGS, THINGS_DDL, ("a", after, 2))
 
 
-def test_a_merge_can_update_some_columns_under_a_condition(lake, holds, things):
+def test_a_merge_can_update_some_columns_under_a_condition(lake, assert_holds, things):
     lake.merge(THINGS, things(("a", 1, 1), ("b", 2, 2)))
     lake.merge(
         THINGS,
@@ -146,21 +146,21 @@ def test_a_merge_can_update_some_columns_under_a_condition(lake, holds, things):
         update={"price": "known.price + arrived.price"},
     )
 
-    holds(THINGS, THINGS_DDL, ("a", 11, 1), ("b", 2, 2))
+    assert_holds(THINGS, THINGS_DDL, ("a", 11, 1), ("b", 2, 2))
 
 
-def test_a_merge_that_never_matches_only_adds(lake, holds, things):
+def test_a_merge_that_never_matches_only_adds(lake, assert_holds, things):
     lake.merge(THINGS, things(("a", 1, 1)))
     lake.merge(THINGS, things(("a", 10, 2), ("b", 2, 2)), when_matched="false")
 
-    holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 2))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 2))
 
 
-def test_a_pruned_merge_finds_the_known_rows_that_the_condition_allows(lake, holds, things):
+def test_a_pruned_merge_finds_the_known_rows_that_the_condition_allows(lake, assert_holds, things):
     lake.merge(THINGS, things(("a", 1, 1), ("b", 2, 1)))
     lake.merge(THINGS, things(("b", 20, 2)), prune="known.id >= 'b'")
 
-    holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2))
+    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2))
 
 
 @given(
@@ -183,26 +183,26 @@ def test_a_merge_leaves_the_arrived_value_of_each_key_and_a_second_one_changes_n
     assert {row["id"]: row["price"] for row in lake.records(THINGS)} == once
 
 
-def test_replacing_one_day_keeps_the_others(lake, holds, dated):
+def test_replacing_one_day_keeps_the_others(lake, assert_holds, dated):
     lake.append(DATED, dated(("a", MAY, 1), ("a", JUNE, 2), ("b", JUNE, 3)))
     written = lake.replace(DATED, dated(("c", JUNE, 4)), where="as_of = DATE'2011-06-30'")
 
     assert written == Written("gold.dated", rows=1, version=1)
-    holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)), ("c", JUNE, Decimal(4)))
+    assert_holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)), ("c", JUNE, Decimal(4)))
 
 
-def test_replacing_a_day_twice_leaves_it_once(lake, holds, dated):
+def test_replacing_a_day_twice_leaves_it_once(lake, assert_holds, dated):
     for _ in range(2):
         lake.replace(DATED, dated(("a", JUNE, 1)), where="as_of = DATE'2011-06-30'")
 
-    holds(DATED, DATED_DDL, ("a", JUNE, Decimal(1)))
+    assert_holds(DATED, DATED_DDL, ("a", JUNE, Decimal(1)))
 
 
-def test_replacing_a_day_with_nothing_empties_that_day(lake, holds, dated):
+def test_replacing_a_day_with_nothing_empties_that_day(lake, assert_holds, dated):
     lake.append(DATED, dated(("a", MAY, 1), ("a", JUNE, 2)))
     lake.replace(DATED, dated(), where="as_of = DATE'2011-06-30'")
 
-    holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)))
+    assert_holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)))
 
 
 def test_a_table_is_partitioned_as_declared(lake, dated):
