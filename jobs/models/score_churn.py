@@ -3,6 +3,7 @@
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.models.churn import CHURN, Churn, churn_scores
 from customerlake.models.churn_training import MODEL
+from customerlake.models.formula import kept_classifier
 from customerlake.models.registry import Registry
 from customerlake.runtime import job
 
@@ -15,9 +16,9 @@ def main(run: job.Run) -> None:
         return
     kept = registry.values(version, "scoring.json")
     model = Churn(run.config.churn, kept["candidate"])
-    snapshot = run.read_as_of(SNAPSHOT)  # before the model: loading one needs the engine that this starts
-    fitted = registry.load(version)
-    scored = churn_scores(model, fitted, snapshot, typical=kept["typical"], model_version=version.number)
+    formula = kept_classifier(kept["formula"])
+    snapshot = run.read_as_of(SNAPSHOT)
+    scored = churn_scores(model, formula, snapshot, typical=kept["typical"], model_version=version.number)
     run.replace(CHURN, scored)
 
 

@@ -1,6 +1,7 @@
 """features.snapshot and the champion -> scores.segments, for one --as-of date."""
 
 from customerlake.features.snapshot import SNAPSHOT
+from customerlake.models.formula import Clusters
 from customerlake.models.registry import Registry
 from customerlake.models.segments import SEGMENTS, Segments, named
 from customerlake.models.segments_training import MODEL
@@ -13,9 +14,10 @@ def main(run: job.Run) -> None:
     if version is None:
         run.remark("not scored: no version was trained on days up to --as-of")
         return
-    names = {int(number): name for number, name in registry.values(version, "scoring.json")["names"].items()}
-    snapshot = run.read_as_of(SNAPSHOT)  # before the model: loading one needs the engine that this starts
-    scored = Segments(run.config.segments).score(snapshot, registry.load(version))
+    kept = registry.values(version, "scoring.json")
+    names = {int(number): name for number, name in kept["names"].items()}
+    formula = Clusters.model_validate(kept["formula"])
+    scored = Segments(run.config.segments).score(run.read_as_of(SNAPSHOT), formula)
     run.replace(SEGMENTS, scored.transform(named(names, version.number)))
 
 

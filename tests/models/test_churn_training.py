@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from customerlake.models.churn import ALL_FEATURES, BASELINE, CANDIDATES, Churn
 from customerlake.models.churn_training import MODEL, train_churn
+from customerlake.models.formula import kept_classifier
 from customerlake.models.splits import TimeSplit
 from customerlake.runtime.config import ChurnConfig
 
@@ -135,9 +136,10 @@ def test_the_registered_model_earns_the_metrics_that_it_is_registered_with(spark
     held_out = snapshot[snapshot["as_of"] == SPLIT.holdout].merge(
         labels[labels["horizon_days"] == 90], on=["customer_id", "as_of"]
     )
-    model = Churn(CONFIG, registry.values(winner.version, "scoring.json")["candidate"])
+    kept = registry.values(winner.version, "scoring.json")
+    model = Churn(CONFIG, kept["candidate"])
 
-    scored = model.score(spark.createDataFrame(held_out), registry.load(winner.version)).toPandas()
+    scored = model.score(spark.createDataFrame(held_out), kept_classifier(kept["formula"])).toPandas()
 
     found = roc_auc_score(scored["is_churned"], scored["churn_probability"])
     assert winner.metrics["roc_auc"] == pytest.approx(found, abs=1e-3)

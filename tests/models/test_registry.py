@@ -147,11 +147,11 @@ def test_models_do_not_see_each_others_versions(registry, trained):
     assert [version.as_of for version in registry.versions("model one")] == [JAN_1]
 
 
-def test_a_version_whose_files_are_gone_cannot_be_loaded_and_the_message_says_what_to_do(registry, trained):
+def test_a_version_whose_files_are_gone_cannot_score_and_the_message_says_what_to_do(registry, trained):
     trained(JAN_1, wins=True)
 
-    with pytest.raises(ModelError, match=r"Version 1 of the model .* cannot be loaded .*--retrain"):
-        registry.load(registry.usable(trained.model, JAN_1))
+    with pytest.raises(ModelError, match=r"Version 1 of the model .* has no scoring\.json in .*--retrain"):
+        registry.values(registry.usable(trained.model, JAN_1), "scoring.json")
 
 
 def test_values_that_are_kept_beside_a_model_come_back(registry):

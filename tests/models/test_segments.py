@@ -1,5 +1,6 @@
 from datetime import date
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,8 +50,14 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def fitted(model, customers):
+def pipeline(model, customers):
     return model.fit(customers)
+
+
+@pytest.fixture(scope="module")
+def fitted(model, pipeline):
+    """What the pipeline has learnt."""
+    return model.formula(pipeline)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +232,7 @@ def test_segments_are_named_for_what_was_planted(model, customers, fitted):
 def test_fitting_twice_under_one_seed_gives_the_same_segments(customers, scored):
     again = Segments(CONFIG)
 
-    pd.testing.assert_frame_equal(scores_of(again, customers, again.fit(customers)), scored)
+    pd.testing.assert_frame_equal(scores_of(again, customers, again.formula(again.fit(customers))), scored)
 
 
 @pytest.mark.spark_only
@@ -237,11 +244,11 @@ def test_fewer_customers_than_segments_cannot_be_segmented(spark):
 
 
 @pytest.mark.spark_only
-def test_registered_and_loaded_segments_score_the_same(registry, model, customers, fitted, scored):
+def test_the_registered_pipeline_gives_the_segments_of_the_formula_that_scores(registry, customers, pipeline, scored):
     with registry.run("kept_segments", "made", {}) as run_id:
         version = registry.register(
             "kept_segments",
-            fitted,
+            pipeline,
             run_id=run_id,
             as_of=AS_OF,
             inputs=customers.select(*CLUSTERED).limit(5).toPandas(),
@@ -249,7 +256,12 @@ def test_registered_and_loaded_segments_score_the_same(registry, model, customer
             metrics={"silhouette": 0.5},
         )
 
-    pd.testing.assert_frame_equal(scores_of(model, customers, registry.load(version)), scored)
+    loaded = mlflow.spark.load_model(f"models:/kept_segments/{version.number}")
+
+    by_pipeline = loaded.transform(customers).select("customer_id", "segment_id").toPandas()
+    pd.testing.assert_frame_equal(
+        by_pipeline.sort_values("customer_id", ignore_index=True), scored[["customer_id", "segment_id"]]
+    )
 
 
 @pytest.mark.spark_only

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from customerlake.models.formula import Clusters
 from customerlake.models.segments import CLUSTERED, Segments
 from customerlake.models.segments_training import MODEL, train_segments
 from customerlake.runtime.config import SegmentsConfig
@@ -64,9 +65,10 @@ def test_segments_that_are_no_better_do_not_take_the_alias(registry, first, equa
 
 
 def test_the_kept_names_are_those_of_the_registered_models_segments(registry, customers, first):
-    names = registry.values(first.version, "scoring.json")["names"]
+    kept = registry.values(first.version, "scoring.json")
+    names, formula = kept["names"], Clusters.model_validate(kept["formula"])
 
-    scored = Segments(CONFIG).score(customers, registry.load(first.version)).select("customer_id", "segment_id")
+    scored = Segments(CONFIG).score(customers, formula).select("customer_id", "segment_id")
     of_segment = {row["customer_id"][:2]: str(row["segment_id"]) for row in scored.collect()}
     assert names == {
         of_segment["c0"]: "Frequent, high-spend, buying now",

@@ -1,14 +1,13 @@
 """Churn: who, among the customers still buying, will not order in the days after a date."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
 from pyspark.ml import Pipeline, PipelineModel, Transformer
 from pyspark.ml.base import Estimator
 from pyspark.ml.classification import GBTClassifier, LogisticRegression
-from pyspark.ml.feature import SQLTransformer, StandardScaler, VectorAssembler
-from pyspark.ml.functions import vector_to_array
+from pyspark.ml.feature import StandardScaler
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -17,6 +16,7 @@ from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES, Feature
 from customerlake.models.evaluation import classification_metrics, score_counts
+from customerlake.models.formula import Input, Linear, Trees, assembled, classifier_formula
 from customerlake.models.splits import TimeSplit, time_split
 from customerlake.runtime.config import ChurnConfig
 
@@ -89,25 +89,24 @@ class Churn:
             )
         return Pipeline(stages=[*self._preparation(), self._classifier()]).fit(labelled)
 
-    def score(self, snapshot: DataFrame, fitted: PipelineModel) -> DataFrame:
-        """The snapshot's customers still buying, with churn_probability."""
-        return fitted.transform(snapshot.transform(still_buying(self.config))).withColumn(
-            "churn_probability", F.get(vector_to_array(F.col("probability")), F.lit(1))
-        )
+    def formula(self, fitted: PipelineModel) -> Linear | Trees:
+        """What `fit` has learnt, as plain numbers."""
+        return classifier_formula(fitted, self._inputs())
+
+    def score(self, snapshot: DataFrame, formula: Linear | Trees) -> DataFrame:
+        """The snapshot's customers still buying, with churn_probability. Runs on every engine."""
+        return snapshot.transform(still_buying(self.config)).withColumn("churn_probability", formula.probability())
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
         """Metrics over scored rows that carry is_churned, at the config's warning border."""
         counts = score_counts(scored, probability="churn_probability", label="is_churned")
         return classification_metrics(counts, threshold=self.config.warning_probability)
 
+    def _inputs(self) -> list[Input]:
+        return [Input(name=name, is_logged=name in SKEWED) for name in self.features]
+
     def _preparation(self) -> list[Transformer]:
-        logs = [name for name in self.features if name in SKEWED]
-        statement = ", ".join(["*", *[f"log1p(greatest({name}, 0)) AS log_{name}" for name in logs]])
-        inputs = [f"log_{name}" if name in logs else name for name in self.features]
-        return [
-            SQLTransformer(statement=f"SELECT {statement} FROM __THIS__"),
-            VectorAssembler(inputCols=inputs, outputCol="assembled"),
-        ]
+        return assembled(self._inputs(), "assembled")
 
     def _classifier(self) -> Estimator[Any]:
         if self.candidate == "gradient-boosted trees":
@@ -150,11 +149,11 @@ def typical_values(snapshot: DataFrame, features: list[str]) -> dict[str, float]
 
 
 def churn_scores(
-    model: Churn, fitted: PipelineModel, snapshot: DataFrame, *, typical: Mapping[str, float], model_version: str
+    model: Churn, formula: Linear | Trees, snapshot: DataFrame, *, typical: Mapping[str, float], model_version: str
 ) -> DataFrame:
     """scores.churn for one as_of: probability, band, warning, what is at stake, and reasons."""
     config = model.config
-    banded = model.score(snapshot, fitted).withColumns(
+    banded = model.score(snapshot, formula).withColumns(
         {
             "risk_band": risk_band(config),
             "is_early_warning": (F.col("churn_probability") >= config.warning_probability) & (F.col("frequency") > 0),
@@ -165,7 +164,7 @@ def churn_scores(
     )
     warned = banded.where("is_early_warning").select("customer_id", "as_of", "churn_probability", *ALL_FEATURES)
     return (
-        banded.join(warned.transform(reasons(model, fitted, typical)), on=["customer_id", "as_of"], how="left")
+        banded.join(warned.transform(reasons(model, formula, typical)), on=["customer_id", "as_of"], how="left")
         .withColumn("top_reasons", F.coalesce("top_reasons", F.array().cast("array<string>")))
         .transform(CHURN.conform)
     )
@@ -189,7 +188,7 @@ def spend_per_horizon(horizon_days: int) -> Column:
 
 
 def reasons(
-    model: Churn, fitted: PipelineModel, typical: Mapping[str, float], most: int = 3
+    model: Churn, formula: Linear | Trees, typical: Mapping[str, float], most: int = 3
 ) -> Callable[[DataFrame], DataFrame]:
     """One row per scored customer: top_reasons, the features whose value raises the probability most.
 
@@ -199,15 +198,17 @@ def reasons(
 
     def explain(scored: DataFrame) -> DataFrame:
         variants = scored.withColumnRenamed("churn_probability", "with_own_value").withColumn(
-            "replaced", F.explode(F.array(*[F.lit(feature.name) for feature in told]))
+            "replaced", F.explode(F.array(*[_own_value(feature, typical[feature.name]) for feature in told]))
         )
-        texts = variants.withColumn("text", _in_words(told, typical)).withColumns(
-            {f.name: F.when(F.col("replaced") == f.name, F.lit(typical[f.name])).otherwise(F.col(f.name)) for f in told}
-        )
-        effect = F.col("with_own_value") - F.get(vector_to_array(F.col("probability")), F.lit(1))
-        ranked = F.sort_array(F.collect_list(F.when(F.col("effect") > 0.005, F.struct("effect", "text"))), asc=False)
+        of_variant = {
+            f.name: F.when(F.col("replaced.name") == f.name, F.lit(typical[f.name])).otherwise(F.col(f.name))
+            for f in told
+        }
+        effect = F.col("with_own_value") - formula.probability()
+        reason = F.struct("effect", _in_words(F.col("replaced")).alias("text"))
+        ranked = F.sort_array(F.collect_list(F.when(F.col("effect") > 0.005, reason)), asc=False)
         return (
-            fitted.transform(texts)
+            variants.withColumns(of_variant)
             .withColumn("effect", effect)
             .groupBy("customer_id", "as_of")
             .agg(F.transform(F.slice(ranked, 1, most), lambda reason: reason["text"]).alias("top_reasons"))
@@ -216,14 +217,20 @@ def reasons(
     return explain
 
 
-def _in_words(told: Sequence[Feature], typical: Mapping[str, float]) -> Column:
-    text = F.lit(None).cast("string")
-    for feature in reversed(told):
-        before, after = feature.words.format(value="\0", typical=_shown(typical[feature.name])).split("\0")
-        value = F.col(feature.name)
-        digits = F.when(F.abs(value) < 10, F.format_number(value, 1)).otherwise(F.format_number(value, 0))
-        text = F.when(F.col("replaced") == feature.name, F.concat(F.lit(before), digits, F.lit(after))).otherwise(text)
-    return text
+def _own_value(feature: Feature, typical: float) -> Column:
+    before, after = feature.words.format(value="\0", typical=_shown(typical)).split("\0")
+    return F.struct(
+        F.lit(feature.name).alias("name"),
+        F.col(feature.name).alias("value"),
+        F.lit(before).alias("before"),
+        F.lit(after).alias("after"),
+    )
+
+
+def _in_words(replaced: Column) -> Column:
+    value = replaced["value"]
+    digits = F.when(F.abs(value) < 10, F.format_number(value, 1)).otherwise(F.format_number(value, 0))
+    return F.concat(replaced["before"], digits, replaced["after"])
 
 
 def _shown(value: float) -> str:

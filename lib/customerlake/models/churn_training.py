@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from customerlake.models.churn import ALL_FEATURES, BASELINE, CANDIDATES, Churn, still_buying, typical_values
 from customerlake.models.evaluation import ScoreCounts, classification_metrics, score_counts
 from customerlake.models.figures import classification_figure
+from customerlake.models.formula import Linear, Trees, kept_classifier
 from customerlake.models.registry import Registry, Version
 from customerlake.models.splits import TimeSplit
 from customerlake.runtime.config import ChurnConfig
@@ -24,6 +25,7 @@ DECIDED_BY = "roc_auc"
 class Candidate:
     name: str
     fitted: PipelineModel
+    formula: Linear | Trees
     counts: ScoreCounts
     metrics: dict[str, float]
     run_id: str
@@ -75,11 +77,13 @@ def train_churn(
         best = max((c for c in candidates if c.name != BASELINE), key=lambda c: c.metrics[DECIDED_BY])
         baseline = next(c for c in candidates if c.name == BASELINE)
         registry.log_metrics(best.metrics | {f"baseline_{name}": value for name, value in baseline.metrics.items()})
-        registry.log_values({"candidate": best.name, "typical": typical_values(training, ALL_FEATURES)}, "scoring.json")
+        typical = typical_values(training, ALL_FEATURES)
+        kept = {"candidate": best.name, "typical": typical, "formula": best.formula.model_dump()}
+        registry.log_values(kept, "scoring.json")
         registry.log_text(_card(config, split, best, baseline), "model_card.md")
         progress(f"churn: registering {best.name}")
         sample = holdout.select(*ALL_FEATURES).limit(5).toPandas()
-        output = Churn(config, best.name).score(holdout, best.fitted).select("churn_probability").limit(5).toPandas()
+        output = Churn(config, best.name).score(holdout, best.formula).select("churn_probability").limit(5).toPandas()
         version = registry.register(
             MODEL, best.fitted, run_id=parent, as_of=as_of, inputs=sample, output=output, metrics=best.metrics
         )
@@ -98,19 +102,21 @@ def _candidate(
     model = Churn(config, name)
     with registry.run(MODEL, name, tags, nested=True) as run_id:
         fitted = model.fit(training)
-        counts = score_counts(model.score(holdout, fitted), probability="churn_probability", label="is_churned")
+        formula = model.formula(fitted)
+        counts = score_counts(model.score(holdout, formula), probability="churn_probability", label="is_churned")
         metrics = classification_metrics(counts, threshold=config.warning_probability)
         registry.log_params({"candidate": name, "what": CANDIDATES[name], "features": ", ".join(model.features)})
         registry.log_metrics(metrics)
-    return Candidate(name, fitted, counts, metrics, run_id)
+    return Candidate(name, fitted, formula, counts, metrics, run_id)
 
 
 def _champion_metric(registry: Registry, config: ChurnConfig, holdout: DataFrame, as_of: date) -> float | None:
     champion = next((version for version in registry.versions(MODEL) if version.is_champion), None)
     if champion is None or champion.as_of > as_of:
         return None
-    model = Churn(config, registry.values(champion, "scoring.json")["candidate"])
-    return model.evaluate(model.score(holdout, registry.load(champion)))[DECIDED_BY]
+    kept = registry.values(champion, "scoring.json")
+    model = Churn(config, kept["candidate"])
+    return model.evaluate(model.score(holdout, kept_classifier(kept["formula"])))[DECIDED_BY]
 
 
 def _is_older_than_champion(registry: Registry, as_of: date) -> bool:

@@ -159,23 +159,16 @@ class Registry:
         if wins:
             self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
 
-    def load(self, version: Version) -> PipelineModel:
-        """Raises: ModelError when its files are gone."""
+    def values(self, version: Version, name: str) -> dict[str, Any]:
+        """Values that were kept beside a version's model. Raises: ModelError when they are gone."""
         self._select()
         try:
-            alias = f"@{CHAMPION}" if version.is_champion else f"/{version.number}"
-            loaded: PipelineModel = mlflow.spark.load_model(f"models:/{version.model}{alias}")
+            path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=name)
         except (MlflowException, OSError) as error:
             raise ModelError(
-                f"Version {version.number} of the model {version.model} cannot be loaded from {self.uri}: {error}. "
+                f"Version {version.number} of the model {version.model} has no {name} in {self.uri}: {error}. "
                 "Train again: `customerlake run --from features --retrain`."
             ) from error
-        return loaded
-
-    def values(self, version: Version, name: str) -> dict[str, Any]:
-        """Values that were kept beside a version's model."""
-        self._select()
-        path = mlflow.artifacts.download_artifacts(run_id=version.run_id, artifact_path=name)
         loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         return loaded
 

@@ -7,14 +7,15 @@ from math import comb
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.clustering import KMeans, KMeansModel
 from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import SQLTransformer, StandardScaler, VectorAssembler
-from pyspark.ml.functions import vector_to_array
+from pyspark.ml.feature import StandardScaler
+from pyspark.ml.functions import array_to_vector
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
 from customerlake.errors import ModelError
+from customerlake.models.formula import Clusters, Input, assembled, clusters_formula
 from customerlake.runtime.config import SegmentsConfig
 
 SEGMENTS = Table(
@@ -34,6 +35,8 @@ SEGMENTS = Table(
 
 CLUSTERED = ("days_since_last_order", "count_orders", "total_spend", "average_order_value")
 """What customers are grouped by: when, how often, how much, and in what portions. Each as log(1 + x), standardised."""
+
+INPUTS = tuple(Input(name=name, is_logged=True) for name in CLUSTERED)
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,21 @@ class Segments:
         vectors.unpersist()
         return PipelineModel([*prepared.stages, fits[chosen(self.tried, self.config.min_stability).k]])
 
-    def score(self, snapshot: DataFrame, fitted: PipelineModel) -> DataFrame:
-        """customer_id, as_of, segment_id and distance; names and version are added by `named`."""
-        centres = F.array(*[F.array(*map(F.lit, map(float, centre))) for centre in centres_of(fitted)])
-        offsets = F.zip_with(
-            vector_to_array(F.col("features")),
-            F.get(centres, F.col("segment_id")),
-            lambda value, centre: (value - centre) ** 2,
-        )
-        return fitted.transform(snapshot).withColumn(
-            "distance", F.sqrt(F.aggregate(offsets, F.lit(0.0), lambda total, square: total + square))
-        )
+    def formula(self, fitted: PipelineModel) -> Clusters:
+        """What `fit` has learnt, as plain numbers."""
+        return clusters_formula(fitted, INPUTS)
+
+    def score(self, snapshot: DataFrame, formula: Clusters) -> DataFrame:
+        """The snapshot with features, segment_id and distance; names and version are added by `named`.
+
+        Runs on every engine.
+        """
+        return formula.assign(snapshot)
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
         """The silhouette over the scored rows, and their number."""
-        return {"silhouette": silhouette(scored), "rows": float(scored.count())}
+        vectors = scored.withColumn("features", array_to_vector(F.col("features")))
+        return {"silhouette": silhouette(vectors), "rows": float(scored.count())}
 
     def _kmeans(self, k: int) -> KMeans:
         return KMeans(
@@ -123,21 +126,8 @@ class Segments:
 
 def preparation() -> Pipeline:
     """CLUSTERED -> features: log(1 + x), then zero mean and unit variance. x is never below zero."""
-    logs = ", ".join(f"log1p(greatest({name}, 0)) AS log_{name}" for name in CLUSTERED)
-    return Pipeline(
-        stages=[
-            SQLTransformer(statement=f"SELECT *, {logs} FROM __THIS__"),
-            VectorAssembler(inputCols=[f"log_{name}" for name in CLUSTERED], outputCol="logs"),
-            StandardScaler(inputCol="logs", outputCol="features", withMean=True, withStd=True),
-        ]
-    )
-
-
-def centres_of(fitted: PipelineModel) -> list[Sequence[float]]:
-    clusters = fitted.stages[-1]
-    if not isinstance(clusters, KMeansModel):
-        raise ModelError("The fitted segments do not end in k-means. Train them again: `customerlake run --retrain`.")
-    return [list(centre) for centre in clusters.clusterCenters()]
+    scaler = StandardScaler(inputCol="logs", outputCol="features", withMean=True, withStd=True)
+    return Pipeline(stages=[*assembled(INPUTS, "logs"), scaler])
 
 
 def silhouette(clustered: DataFrame) -> float:
@@ -171,10 +161,7 @@ def adjusted_rand_index(counts: Sequence[tuple[int, int, int]]) -> float:
 def profiles(scored: DataFrame) -> list[Profile]:
     """The typical customer of each segment, largest spend first."""
     medians = [F.median(name).alias(f"median_{name}") for name in CLUSTERED]
-    means = [
-        F.mean(F.get(vector_to_array(F.col("features")), F.lit(i))).alias(f"mean_{name}")
-        for i, name in enumerate(CLUSTERED)
-    ]
+    means = [F.mean(F.get("features", F.lit(i))).alias(f"mean_{name}") for i, name in enumerate(CLUSTERED)]
     rows = scored.groupBy("segment_id").agg(F.count("*").alias("count_customers"), *medians, *means).collect()
     found = [
         Profile(

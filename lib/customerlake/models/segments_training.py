@@ -9,8 +9,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from customerlake.models.figures import segments_figure
+from customerlake.models.formula import Clusters
 from customerlake.models.registry import Registry, Version
-from customerlake.models.segments import CLUSTERED, Profile, Segments, chosen, profiles, segment_names, silhouette
+from customerlake.models.segments import CLUSTERED, Profile, Segments, chosen, profiles, segment_names
 from customerlake.runtime.config import SegmentsConfig
 
 MODEL = "segments"
@@ -45,7 +46,8 @@ def train_segments(
     model = Segments(config, progress)
     with registry.run(MODEL, f"segments as of {as_of}", tags) as run_id:
         fitted = model.fit(customers)
-        scored = model.score(customers, fitted).cache()
+        formula = model.formula(fitted)
+        scored = model.score(customers, formula).cache()
         best = chosen(model.tried, config.min_stability)
         found = profiles(scored)
         names = segment_names(found)
@@ -55,7 +57,8 @@ def train_segments(
         registry.log_metrics({f"silhouette_k{one.k}": one.silhouette for one in model.tried})
         registry.log_metrics({f"stability_k{one.k}": one.stability for one in model.tried})
         registry.log_figure(_figure(found, names, model, as_of), "segments")
-        registry.log_values({"names": {str(number): name for number, name in names.items()}}, "scoring.json")
+        kept = {"names": {str(number): name for number, name in names.items()}, "formula": formula.model_dump()}
+        registry.log_values(kept, "scoring.json")
         registry.log_text(_card(found, names, config, as_of), "model_card.md")
         progress("segments: registering")
         sample = customers.select(*CLUSTERED).limit(5).toPandas()
@@ -66,13 +69,18 @@ def train_segments(
         )
         champion = next((one for one in registry.versions(MODEL) if one.is_champion), None)
         wins = champion is None or (
-            champion.as_of <= as_of and best.silhouette > silhouette(model.score(customers, registry.load(champion)))
+            champion.as_of <= as_of and best.silhouette > _silhouette_of(champion, registry, model, customers)
         )
         registry.log_params({"became_champion": wins})
     registry.judge(version, wins=wins)
     scored.unpersist()
     customers.unpersist()
     return Trained(version, best.k, best.silhouette, best.stability, wins)
+
+
+def _silhouette_of(champion: Version, registry: Registry, model: Segments, customers: DataFrame) -> float:
+    formula = Clusters.model_validate(registry.values(champion, "scoring.json")["formula"])
+    return model.evaluate(model.score(customers, formula))["silhouette"]
 
 
 def _figure(found: list[Profile], names: Mapping[int, str], model: Segments, as_of: date) -> alt.HConcatChart:

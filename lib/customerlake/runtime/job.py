@@ -54,6 +54,7 @@ class Run:
         self._engine = engine
         self._given_spark = spark
         self._started: SparkSession | None = None
+        self._started_engine = engine
         self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
         self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
@@ -62,16 +63,16 @@ class Run:
 
     @property
     def spark(self) -> SparkSession:
-        """The engine, started when a step first needs it: the one asked for, until a step needs JVM Spark."""
+        """The engine that the step needs, started when it asks: JVM Spark for trainings, else the one asked for."""
         if self._given_spark is not None:
             return self._given_spark
         needed: session.Engine = "spark" if self.outcome and self.outcome.step.needs_jvm else self._engine
-        if self._started and self._engine != needed:  # one process speaks to one engine at a time
+        if self._started and self._started_engine != needed:  # one process speaks to one engine at a time
             session.stop(self._started)
             self._started = None
         if self._started is None:
             self.progress(f"starting {session.NAMES[needed]}")
-            self._engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
+            self._started_engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
         return self._started
 
     @property

@@ -17,8 +17,8 @@ class Step:
 
     @property
     def needs_jvm(self) -> bool:
-        """It fits or applies models of MLlib, which JVM Spark alone has."""
-        return self.job.startswith("models/")
+        """It fits models of MLlib, which JVM Spark alone has."""
+        return self.job.startswith("models/train_")
 
 
 PIPELINE = (
