@@ -42,11 +42,11 @@ def cancellations(order_lines: DataFrame) -> DataFrame:
     Takes all lines of the customers and products concerned. Within an instant sales go before returns, then by order
     and line id.
     """
-    candidates = order_lines.where(is_candidate()).select(
-        "order_line_id", "order_id", *SAME_ITEM, "ordered_at", "ordered_on", "quantity", "amount", "is_return", "_batch"
-    )
     return (
-        candidates.transform(pair_whole_lines)
+        order_lines.where(is_candidate())
+        .select("order_line_id", "order_id", *SAME_ITEM, *OF_LINES)
+        .transform(of_items_taken_back)
+        .transform(pair_whole_lines)
         .transform(claim_parts)
         .where("is_return")
         .withColumns(
@@ -61,6 +61,17 @@ def cancellations(order_lines: DataFrame) -> DataFrame:
         )
         .transform(CANCELLATIONS.conform)
     )
+
+
+OF_LINES = ("ordered_at", "ordered_on", "quantity", "amount", "is_return", "_batch")
+
+
+def of_items_taken_back(lines: DataFrame) -> DataFrame:
+    """The lines of items with a return, and the anonymous returns: few of all, so that few are sorted."""
+    returns = lines.where("is_return")
+    items = returns.where(F.col("customer_id").isNotNull()).select(*SAME_ITEM).distinct()
+    anonymous = returns.where(F.col("customer_id").isNull())
+    return lines.join(items, on=list(SAME_ITEM), how="left_semi").select(lines.columns).unionByName(anonymous)
 
 
 def is_candidate() -> Column:

@@ -77,19 +77,23 @@ def order_lines(accepted: DataFrame) -> DataFrame:
 
     Takes the rows of `typed_lines` that the checks accepted. The survivor is the first by file and line.
     """
-    origin = F.struct("_source_file", "_line_number")
-    carried = [name for name in ORDER_LINES.column_names if name not in (*ORDER_LINES.key, *OF_DUPLICATES)]
+    same = [name for name in ORDER_LINES.column_names if name not in OF_DUPLICATES]
     return (
-        accepted.groupBy("order_line_id")
-        .agg(
-            *[F.first(name).alias(name) for name in carried],  # duplicates agree on all of these
-            F.count("*").alias("count_received"),
-            F.min(origin).alias("origin"),
-            F.max("_batch").alias("_batch"),
+        accepted.groupBy(*same)
+        .agg(F.count("*").alias("count_received"), F.min(origin()).alias("origin"), F.max("_batch").alias("_batch"))
+        .withColumns(
+            {
+                "_source_file": F.substring_index("origin", "\0", 1),
+                "_line_number": F.substring_index("origin", "\0", -1).cast("long"),
+            }
         )
-        .withColumns({"_source_file": F.col("origin._source_file"), "_line_number": F.col("origin._line_number")})
         .transform(ORDER_LINES.conform)
     )
+
+
+def origin() -> Column:
+    """File and line as one text that sorts as the two do: engines find the least text many times as fast as a pair."""
+    return F.concat("_source_file", F.lit("\0"), F.lpad(F.col("_line_number").cast("string"), 19, "0"))
 
 
 OF_DUPLICATES = ("count_received", "_source_file", "_line_number", "_batch")
