@@ -202,6 +202,30 @@ def test_a_refusal_is_told_and_the_step_goes_on(run, written_step):
     assert (outcome.refused, outcome.remarks) == (["a.csv is empty"], ["went on"])
 
 
+def test_a_step_that_only_refused_is_recorded_with_the_reason_and_is_no_success(run, written_step):
+    outcome = job.execute(written_step("run.refuse('a.csv is empty')"), run)
+
+    (recorded,) = runs_of(run, "written")
+    assert outcome.state == recorded["state"] == "refused"
+    assert recorded["message"] == "a.csv is empty"
+    assert last_success(run.lake, "written", None) is None
+
+
+def test_a_step_for_a_day_that_an_earlier_step_has_not_done_says_which_and_fails(land, execute, rerun):
+    land(FIRST, LAST)
+    for name in ("land_sales", "order_lines", "orders", "customers", "value"):
+        execute(name)
+    early = rerun(as_of=JAN_15)
+
+    outcome = job.execute(step_named("kpis"), early)
+
+    assert (outcome.state, outcome.written) == ("failed", [])
+    assert outcome.message == (
+        f"kpis for 2011-01-15 needs what value makes of that day, and {early.root} does not hold it. "
+        "Run `customerlake run --as-of 2011-01-15 --from value`."
+    )
+
+
 BALANCE = "run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)"
 OF_TABLES = (
     "from customerlake.bronze.sources.sales import SALES\n"

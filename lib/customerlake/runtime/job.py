@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from customerlake import __version__
 from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError, ContractError, LakeError
-from customerlake.runtime import session
+from customerlake.runtime import pipeline, session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
 from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
@@ -227,6 +227,7 @@ def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
         if _is_up_to_date(step, run, as_of):
             outcome.state = "unchanged"
             return outcome
+        _refuse_without_inputs(step, run, as_of)
         (main or _main_of(step))(run)
     except LakeError as error:
         outcome.state, outcome.message = "failed", str(error)
@@ -235,10 +236,10 @@ def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
         raise
     finally:
         outcome.seconds = time.perf_counter() - start
-        if outcome.written or outcome.state == "failed" or (outcome.state == "succeeded" and outcome.versions_read):
+        if outcome.state == "succeeded" and not outcome.written and not outcome.versions_read:
+            outcome.state = "refused" if outcome.refused else "unchanged"
+        if outcome.state != "unchanged":
             run.lake.record(RUNS, [_record(outcome, run, as_of, started_at)])
-        elif outcome.state == "succeeded":
-            outcome.state = "unchanged"
     return outcome
 
 
@@ -267,6 +268,20 @@ def _main_of(step: Step) -> Main:
     with resources.as_file(shipped("jobs") / step.job) as file:  # out of the wheel, where it is read as a zip
         main: Main = runpy.run_path(str(file))["main"]
     return main
+
+
+def _refuse_without_inputs(step: Step, run: Run, as_of: date | None) -> None:
+    """Raises: ContractError when a table that the step reads has no rows of this as_of yet."""
+    missing = [
+        name
+        for name in step.after
+        if pipeline.step_named(name).is_of_one_date and last_success(run.lake, name, as_of) is None
+    ]
+    if missing:
+        raise ContractError(
+            f"{step.name} for {as_of} needs what {', '.join(missing)} makes of that day, and {run.root} does not hold "
+            f"it. Run `customerlake run --as-of {as_of} --from {missing[0]}`."
+        )
 
 
 def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
@@ -302,5 +317,5 @@ def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime
         "versions_read": list(outcome.versions_read.items()),
         "versions_written": list({written.table: written.version for written in outcome.written}.items()),
         "fingerprint": _fingerprint(run),
-        "message": outcome.message,
+        "message": outcome.message or "; ".join(outcome.refused) or None,
     }

@@ -20,6 +20,11 @@ class Step:
         """It fits models of MLlib, which JVM Spark alone has."""
         return self.job.startswith("models/train_")
 
+    @property
+    def is_of_one_date(self) -> bool:
+        """It leaves rows for each --as-of. A training may keep an older version, and leaves none to score by."""
+        return self.job.startswith(("gold/", "features/"))
+
 
 PIPELINE = (
     Step("land_sales", "bronze/land_sales.py", "landed files as received", is_dated=False),

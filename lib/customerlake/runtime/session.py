@@ -17,6 +17,7 @@ from typing import Literal
 import yaml
 from pyspark.sql import SparkSession
 
+from customerlake.errors import EngineError
 from customerlake.runtime.config import shipped
 from customerlake.runtime.jars import delta_jars_present
 from customerlake.runtime.java import find_java
@@ -45,7 +46,7 @@ def start(engine: Engine = "spark", *, jvm_log: Path | None = None) -> SparkSess
     """A session of `engine`, on this machine; under spark-submit, the session that it prepared.
 
     What the JVM says goes to `jvm_log`, where one is given.
-    Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found.
+    Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found; EngineError when pysail is not installed.
     """
     if engine == "sail":
         return _sail()
@@ -132,8 +133,13 @@ def _log_settings() -> Path:
 def _sail() -> SparkSession:
     os.environ.setdefault("RUST_LOG", "error")  # its notes of each session would stand between the run's own lines
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition")  # windows over months, not rows
-    from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
-
+    try:
+        from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
+    except ImportError as error:
+        raise EngineError(
+            "The engine sail is asked for, and pysail is not installed in this Python. "
+            "Install it (pip install 'customerlake[sail]'), or choose --engine spark."
+        ) from error
     server = SparkConnectServer()
     server.start(background=True)
     _, port = server.listening_address
