@@ -1,6 +1,8 @@
 """The steps of a run and their order. Declared here once; the command, the jobs and the deployments read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from customerlake.errors import ConfigError
 
@@ -14,6 +16,11 @@ class Step:
     makes: str  # in words, for the person who watches
     is_dated: bool = True  # its tables hold one set of rows per --as-of
     after: tuple[str, ...] = ()  # steps whose tables it reads
+
+    @property
+    def may_refuse(self) -> bool:
+        """It takes files: one that it refuses makes it fail with all others taken, so later steps must still run."""
+        return self.job.startswith("bronze/")
 
     @property
     def needs_jvm(self) -> bool:
@@ -57,6 +64,9 @@ PIPELINE = (
 )
 
 
+PARAMETERS = ("root", "as_of", "lake", "catalog")
+"""What every job takes, as `--as-of` for as_of; an empty value stands for one that is not given."""
+
 OBSERVED = ("silver.order_lines", "ordered_on")
 """The table and column whose first and last day bound what can be asked for with --as-of."""
 
@@ -78,8 +88,14 @@ def step_named(name: str) -> Step:
 
 
 def step_of_job(path: str) -> Step:
-    """The step of a job's file, wherever that file lies."""
+    """The step of a job's file, by the file's name: YARN and EMR Serverless take the file out of its folder."""
+    file = PurePosixPath(path.replace("\\", "/")).name
     for step in PIPELINE:
-        if path.replace("\\", "/").endswith(step.job):
+        if PurePosixPath(step.job).name == file:
             return step
     raise ConfigError(f"{path} is the job of no step. The jobs are: {', '.join(step.job for step in PIPELINE)}.")
+
+
+def arguments(values: Mapping[str, str]) -> list[str]:
+    """A job's command line for values of PARAMETERS; `--name=` in one word, as an empty word may be lost on its way."""
+    return [f"--{name.replace('_', '-')}={values[name]}" for name in PARAMETERS]
