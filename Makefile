@@ -12,7 +12,7 @@ JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock wheel deploy clean
+.PHONY: help setup run test check bundle lock wheel deploy clean
 
 help: ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -34,6 +34,10 @@ check: $(PACKAGES) ## lint, format, types and layers; needs no Java
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bundle: $(PACKAGES) ## hold the Databricks bundle to Databricks' own typed model, whose package this installs
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement deploy/databricks/requirements.txt
+	@$(VENV)/bin/pytest --quiet tests/deploy/test_databricks.py
 
 lock: ## resolve requirements.lock, and a cluster's in deploy/, again; ARGS="--upgrade" takes newer versions
 	@$(find_python); \

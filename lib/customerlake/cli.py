@@ -53,6 +53,10 @@ def run(
             "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
         ),
     ] = None,
+    catalog: Annotated[
+        str | None,
+        typer.Option("--catalog", help="Tables are <catalog>.<layer>.<table>; without it folders under the root."),
+    ] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train models even when the last version is young.")
     ] = False,
@@ -74,8 +78,9 @@ def run(
                 root=root,
                 as_of=as_of.date() if as_of else None,
                 lake_file=lake,
+                catalog=catalog,
                 retrain=retrain,
-                engine=engine.value if engine else session.preferred(str(Path(root).resolve())),
+                engine=engine.value if engine else session.preferred(str(Path(root).resolve()), catalog),
                 on_progress=progress.say,
             )
             _log_to_files(current)

@@ -13,7 +13,7 @@ from customerlake.gold.rfm import RFM
 from customerlake.runtime import job
 from customerlake.runtime.config import shipped
 from customerlake.runtime.outcome import Counts
-from customerlake.runtime.pipeline import Step, step_named
+from customerlake.runtime.pipeline import PARAMETERS, Step, arguments, step_named
 from customerlake.runtime.runs import RUNS, last_success
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 
@@ -357,3 +357,14 @@ def test_a_job_under_spark_submit_prints_why_it_failed_without_a_trace(tmp_path)
         ended.stderr
         == f"customerlake: The lake {tmp_path}/lake holds no order yet. Land sales first: `customerlake run`.\n"
     )
+
+
+def test_a_job_takes_every_parameter_that_deployments_pass_and_an_empty_one_is_none(tmp_path):
+    file = shipped("jobs") / "gold" / "build_value.py"
+    words = arguments(dict.fromkeys(PARAMETERS, "") | {"root": str(tmp_path / "lake")})
+
+    ended = subprocess.run([sys.executable, str(file), *words], capture_output=True, text=True, check=False)
+
+    assert words == [f"--root={tmp_path}/lake", "--as-of=", "--lake=", "--catalog="]
+    assert ended.returncode == 1
+    assert "holds no order yet" in ended.stderr  # all was read, and there is no lake yet

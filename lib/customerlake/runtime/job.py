@@ -21,6 +21,8 @@ from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError, ContractError, LakeError
 from customerlake.runtime import pipeline, session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
+from customerlake.runtime.engines import NAMES, Engine, engine_for, require
+from customerlake.runtime.named_tables import NamedLake
 from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
 from customerlake.runtime.runs import RUNS, last_success, worked_since
@@ -41,8 +43,9 @@ class Run:
         root: str = DEFAULT_ROOT,
         as_of: date | None = None,
         lake_file: str | None = None,
+        catalog: str | None = None,
         retrain: bool = False,
-        engine: session.Engine = "spark",
+        engine: Engine = "spark",
         spark: SparkSession | None = None,
         on_progress: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -57,21 +60,26 @@ class Run:
         self._started_engine = engine
         self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
-        self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
+        where = root if "://" in root else str(Path(root).resolve())
+        if catalog:
+            require(engine, ("tables by name", "table history"), f"--catalog {catalog}")
+        self.lake = NamedLake(where, catalog, lambda: self.spark) if catalog else Lake(where, lambda: self.spark)
         self.lake.prepare_root()
         self.outcome: Outcome | None = None
 
     @property
     def spark(self) -> SparkSession:
         """The engine that the step needs, started when it asks: JVM Spark for trainings, else the one asked for."""
+        needs = self.outcome.step.needs if self.outcome else ()
         if self._given_spark is not None:
+            require(self._engine, needs, self.outcome.step.name if self.outcome else "")
             return self._given_spark
-        needed: session.Engine = "spark" if self.outcome and self.outcome.step.needs_jvm else self._engine
+        needed = engine_for(needs, self._engine)
         if self._started and self._started_engine != needed:  # one process speaks to one engine at a time
             session.stop(self._started)
             self._started = None
         if self._started is None:
-            self.progress(f"starting {session.NAMES[needed]}")
+            self.progress(f"starting {NAMES[needed]}")
             self._started_engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
         return self._started
 
@@ -247,13 +255,20 @@ def run(main: Main) -> None:
     """Entry point of a job under plain spark-submit: `spark-submit --py-files WHEEL jobs/... --root ROOT`."""
     parser = argparse.ArgumentParser(description=main.__globals__.get("__doc__"))
     parser.add_argument("--root", default=DEFAULT_ROOT, help="folder of the lake")
-    parser.add_argument("--as-of", type=date.fromisoformat, help="last day of the observation period, YYYY-MM-DD")
-    parser.add_argument("--retrain", action="store_true", help="train models even when the last version is young")
+    parser.add_argument("--as-of", type=_day, help="last day of the observation period, YYYY-MM-DD")
     parser.add_argument("--lake", help="lake file; without it the sales that ship with the package")
-    values = parser.parse_args()
+    parser.add_argument("--catalog", help="tables are <catalog>.<layer>.<table>; without it folders under the root")
+    parser.add_argument("--retrain", action="store_true", help="train models even when the last version is young")
+    values = parser.parse_args()  # a platform that always passes an option passes it empty when it is not given
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake, retrain=values.retrain)
+        current = Run(
+            root=values.root or DEFAULT_ROOT,
+            as_of=values.as_of,
+            lake_file=values.lake or None,
+            catalog=values.catalog or None,
+            retrain=values.retrain,
+        )
         outcome = execute(step_of_job(sys.argv[0]), current, main)
     except LakeError as error:
         sys.exit(f"customerlake: {error}")
@@ -261,7 +276,12 @@ def run(main: Main) -> None:
         sys.stderr.write(f"customerlake: {text}\n")
     if outcome.message:
         sys.exit(f"customerlake: {outcome.message}")
-    sys.exit(3 if outcome.refused else 0)
+    if outcome.refused:
+        sys.exit(3)
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _main_of(step: Step) -> Main:

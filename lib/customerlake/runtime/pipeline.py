@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from customerlake.errors import ConfigError
+from customerlake.runtime.engines import Feature, engine_for
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Step:
     makes: str  # in words, for the person who watches
     is_dated: bool = True  # its tables hold one set of rows per --as-of
     after: tuple[str, ...] = ()  # steps whose tables it reads
+    needs: tuple[Feature, ...] = ()  # of its engine, beyond what all have
 
     @property
     def may_refuse(self) -> bool:
@@ -24,8 +26,8 @@ class Step:
 
     @property
     def needs_jvm(self) -> bool:
-        """It fits models of MLlib, which JVM Spark alone has."""
-        return self.job.startswith("models/train_")
+        """It runs on JVM Spark, whatever engine is asked for."""
+        return engine_for(self.needs, "sail") == "spark"
 
     @property
     def is_of_one_date(self) -> bool:
@@ -45,8 +47,20 @@ PIPELINE = (
         "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
     ),
     Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
-    Step("train_segments", "models/train_segments.py", "k-means over several k", after=("features",)),
-    Step("train_churn", "models/train_churn.py", "candidates beside their baseline", after=("features",)),
+    Step(
+        "train_segments",
+        "models/train_segments.py",
+        "k-means over several k",
+        after=("features",),
+        needs=("MLlib",),
+    ),
+    Step(
+        "train_churn",
+        "models/train_churn.py",
+        "candidates beside their baseline",
+        after=("features",),
+        needs=("MLlib",),
+    ),
     Step("score_segments", "models/score_segments.py", "the segment of each customer", after=("train_segments",)),
     Step("score_churn", "models/score_churn.py", "the churn risk of each customer", after=("train_churn",)),
     Step(
