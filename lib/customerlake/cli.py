@@ -14,7 +14,7 @@ from rich.console import Console
 from customerlake import terminal
 from customerlake.catalogue import CATALOGUE, table_named
 from customerlake.errors import LakeError
-from customerlake.runtime import job, pipeline, session
+from customerlake.runtime import job, pipeline
 from customerlake.runtime.tables import Lake
 
 
@@ -62,7 +62,10 @@ def run(
     ] = False,
     engine: Annotated[
         Engine | None,
-        typer.Option("--engine", help="Of the steps without models: sail (default where it can) or spark, on the JVM."),
+        typer.Option(
+            "--engine",
+            help="Of steps that run on either: sail or spark. [default: the lake file's, or sail where it can]",
+        ),
     ] = None,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
@@ -80,7 +83,7 @@ def run(
                 lake_file=lake,
                 catalog=catalog,
                 retrain=retrain,
-                engine=engine.value if engine else session.preferred(str(Path(root).resolve()), catalog),
+                engine=engine.value if engine else None,
                 on_progress=progress.say,
             )
             _log_to_files(current)

@@ -6,7 +6,7 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from customerlake.errors import EngineError
+from customerlake.errors import ConfigError, EngineError
 from customerlake.runtime import job
 from customerlake.runtime.engines import LACKS, engine_for, require
 from customerlake.runtime.pipeline import PIPELINE, step_named
@@ -159,3 +159,24 @@ def test_sail_writes_into_another_folder_where_a_path_holds_a_space(spark, tmp_p
     spark.range(1).write.format("delta").save(str(tmp_path / "my lake"))
 
     assert "my lake" not in [folder.name for folder in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_lake_file", "taken"), [(None, "spark", "spark"), (None, None, "sail"), ("sail", "spark", "sail")]
+)
+def test_the_engine_is_the_one_asked_for_then_the_lake_files_then_the_faster(
+    tmp_path, lake_file, asked, in_lake_file, taken
+):
+    if in_lake_file:
+        lake_file.write_text(f"{lake_file.read_text()}engine: {in_lake_file}\n")
+
+    run = job.Run(root=str(tmp_path / "lake"), lake_file=str(lake_file), engine=asked)
+
+    assert run.engine == taken
+
+
+def test_an_unknown_engine_in_a_lake_file_is_refused_with_the_choices(lake_file, tmp_path):
+    lake_file.write_text(f"{lake_file.read_text()}engine: flink\n")
+
+    with pytest.raises(ConfigError, match=r"engine.*'spark' or 'sail'"):
+        job.Run(root=str(tmp_path), lake_file=str(lake_file))

@@ -35,7 +35,10 @@ DEFAULT_ROOT = "./lake"
 
 
 class Run:
-    """One run over one lake: its values, its tables and its record. Jobs use nothing else of the world."""
+    """One run over one lake: its values, its tables and its record. Jobs use nothing else of the world.
+
+    `engine` None: the lake file's, else the faster one that can take the lake.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Run:
         lake_file: str | None = None,
         catalog: str | None = None,
         retrain: bool = False,
-        engine: Engine = "spark",
+        engine: Engine | None = "spark",
         spark: SparkSession | None = None,
         on_progress: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -54,15 +57,15 @@ class Run:
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.retrain = retrain
         self._asked_as_of = as_of
-        self._engine = engine
         self._given_spark = spark
         self._started: SparkSession | None = None
-        self._started_engine = engine
+        self._started_engine: Engine | None = None
         self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
         where = root if "://" in root else str(Path(root).resolve())
+        self.engine: Engine = engine or self.config.engine or session.preferred(where, catalog)
         if catalog:
-            require(engine, ("tables by name", "table history"), f"--catalog {catalog}")
+            require(self.engine, ("tables by name", "table history"), f"--catalog {catalog}")
         self.lake = NamedLake(where, catalog, lambda: self.spark) if catalog else Lake(where, lambda: self.spark)
         self.lake.prepare_root()
         self.outcome: Outcome | None = None
@@ -72,9 +75,9 @@ class Run:
         """The engine that the step needs, started when it asks: JVM Spark for trainings, else the one asked for."""
         needs = self.outcome.step.needs if self.outcome else ()
         if self._given_spark is not None:
-            require(self._engine, needs, self.outcome.step.name if self.outcome else "")
+            require(self.engine, needs, self.outcome.step.name if self.outcome else "")
             return self._given_spark
-        needed = engine_for(needs, self._engine)
+        needed = engine_for(needs, self.engine)
         if self._started and self._started_engine != needed:  # one process speaks to one engine at a time
             session.stop(self._started)
             self._started = None
@@ -317,7 +320,7 @@ def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
 
 
 def _fingerprint(run: Run) -> str:
-    return hashlib.sha256(f"{__version__} {run.config.model_dump_json()}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{__version__} {run.config.model_dump_json(exclude={'engine'})}".encode()).hexdigest()[:16]
 
 
 def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime) -> dict[str, Any]:
