@@ -47,7 +47,7 @@ class NamedLake(Lake):
     def read(self, table: Table) -> DataFrame:
         if not self.exists(table):
             return self._spark().createDataFrame([], table.schema)
-        return self._spark().table(self.path(table))
+        return self._spark().table(self.path(table)).select(*table.column_names)
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         rows: pa.Table = self.read(table).toArrow()

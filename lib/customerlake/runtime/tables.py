@@ -65,7 +65,8 @@ class Lake:
         """The table's newest version; no rows where the table does not exist yet."""
         if not self.exists(table):
             return self._spark().createDataFrame([], table.schema)
-        return self._spark().read.format("delta").load(self.path(table))
+        loaded = self._spark().read.format("delta").load(self.path(table))
+        return loaded.select(*table.column_names)  # sail puts the columns of a partition last
 
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows in one commit."""
@@ -88,31 +89,39 @@ class Lake:
         *,
         when_matched: str | None = None,
         update: Mapping[str, str] | None = None,
-        prune: str | None = None,
     ) -> Written:
         """Add the rows whose key is new and update the known ones, in one commit.
 
         In the SQL texts the table's rows are `known` and the frame's `arrived`. `update` gives the columns to set
-        (all, when it is None) where `when_matched` holds (by default: where a business column differs). `prune` is a
-        condition on `known` that every row with an arrived key fulfils; it lets the engine skip files.
+        (all, when it is None) where `when_matched` holds (by default: where a business column differs). Of a
+        partitioned table, whose key determines the partition, only the partitions that rows arrive for are read.
         """
         if not self.exists(table):
             return self.append(table, arrived)
         before = self.version(table)
         view = f"arrived_{table.name.replace('.', '_')}"
         arrived.createOrReplaceTempView(view)
-        same_key = " AND ".join(f"known.{name} = arrived.{name}" for name in table.key)
+        same_key = [f"known.{name} = arrived.{name}" for name in table.key]
         changed = " OR ".join(
             f"NOT (known.{name} <=> arrived.{name})" for name in table.business_columns if name not in table.key
         )
         settings = ", ".join(f"{name} = {value}" for name, value in update.items()) if update else "*"
         self._spark().sql(
             f"MERGE INTO {self._target(table)} AS known USING {view} AS arrived "
-            f"ON {same_key}{f' AND {prune}' if prune else ''} "
+            f"ON {' AND '.join([*same_key, *self._partitions_of(arrived, table)])} "
             f"WHEN MATCHED AND ({when_matched or changed}) THEN UPDATE SET {settings} "
             "WHEN NOT MATCHED THEN INSERT *"
         ).collect()
         return self._last_write(table, before)
+
+    def _partitions_of(self, arrived: DataFrame, table: Table) -> list[str]:
+        """Conditions that the known rows of the arrived rows' partitions fulfil, one for each partition column."""
+        conditions = []
+        for name in table.partitioned_by:
+            values = sorted(str(row[0]) for row in arrived.select(name).distinct().collect())
+            listed = ", ".join(f"CAST('{value}' AS {table.schema[name].dataType.simpleString()})" for value in values)
+            conditions.append(f"known.{name} IN ({listed})" if values else "false")
+        return conditions
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a small ledger, without an engine; none where it does not exist yet."""
