@@ -43,25 +43,34 @@ def orders(order_lines: DataFrame) -> DataFrame:
     """Sum lines to orders. Takes all lines of the orders concerned.
 
     Lines that are neither sold for money nor taken back (gifts, stock corrections) count as lines, without an amount.
+    The lines of an order name one customer, country and channel; where some name none or they differ, the least stands.
     """
     counts = F.col("is_sale") | F.col("is_return")
     is_product = counts & F.col("is_product")
-    first = F.struct("ordered_at", "order_line_id")
     return (
         order_lines.groupBy("order_id")
         .agg(
-            *[
-                F.min_by(name, first).alias(name)
-                for name in ("customer_id", "channel", "is_return", "currency", "country")
-            ],
+            *[F.min(name).alias(name) for name in ("customer_id", "channel", "is_return", "currency", "country")],
             F.min("ordered_at").alias("ordered_at"),
             F.min("ordered_on").alias("ordered_on"),
             F.sum(F.when(counts, F.col("amount")).otherwise(0)).alias("amount"),
             F.sum(F.when(is_product, F.col("amount")).otherwise(0)).alias("product_amount"),
             F.count("*").alias("count_lines"),
-            F.countDistinct(F.when(F.col("is_product"), F.col("product_id"))).alias("count_products"),
             F.sum(F.when(is_product, F.col("quantity")).otherwise(0)).alias("count_units"),
             F.max("_batch").alias("_batch"),
         )
+        .join(order_lines.transform(products_by_order), on="order_id", how="left")
+        .withColumn("count_products", F.coalesce("count_products", F.lit(0)))
         .transform(ORDERS.conform)
+    )
+
+
+def products_by_order(order_lines: DataFrame) -> DataFrame:
+    """One row per order with a product: count_products. Apart, as distinct counts cost ten times what the sums do."""
+    return (
+        order_lines.where("is_product")
+        .select("order_id", "product_id")
+        .distinct()
+        .groupBy("order_id")
+        .agg(F.count("*").alias("count_products"))
     )
