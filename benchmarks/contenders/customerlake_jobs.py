@@ -35,7 +35,7 @@ def main() -> None:
         "silver": seconds(run, "order_lines") + seconds(run, "orders", sum_orders),
         "gold": seconds(run, "value"),
     }
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))  # noqa: T201
+    print(json.dumps({"cold_start": cold_start, "stages": stages}))
 
 
 def lake_file(landing: Path, root: Path) -> Path:

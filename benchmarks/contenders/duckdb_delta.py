@@ -230,7 +230,7 @@ def main() -> None:
         ((as_of,),) = tables.connection.execute("SELECT max(ordered_on) FROM silver.order_lines").fetchall()
         tables.write("gold.rfm", RFM, partition_by="as_of", as_of=as_of)
         tables.write("gold.customer_value", CUSTOMER_VALUE, partition_by="as_of", as_of=as_of)
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))  # noqa: T201
+    print(json.dumps({"cold_start": cold_start, "stages": stages}))
 
 
 @contextmanager

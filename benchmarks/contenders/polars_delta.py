@@ -289,7 +289,7 @@ def main() -> None:
         made = pl.scan_delta(root / "silver" / "orders")
         write(rfm(made, as_of=as_of), root / "gold" / "rfm", partition_by="as_of")
         write(customer_value(made, as_of=as_of), root / "gold" / "customer_value", partition_by="as_of")
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))  # noqa: T201
+    print(json.dumps({"cold_start": cold_start, "stages": stages}))
 
 
 @contextmanager
