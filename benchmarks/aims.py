@@ -74,7 +74,7 @@ def verdicts(figures: Sequence[Figure], daily: Sequence[DailyFigure]) -> list[Ve
     at_50 = next((figure for figure in daily if figure.scale == 50), None)
     increment = at_50.increment_seconds / at_50.full_seconds if at_50 else None
     nothing = max((figure.nothing_new_wall_seconds for figure in daily), default=None)
-    times = "{:.2f} times"
+    to_peers, times = ratio(sail, peers), "{:.2f} times"
     return [
         verdict(
             "sail at 20x: at most 1.3 times the best of DuckDB and Polars", ratio(sail, peers), times, at_most(1.3)

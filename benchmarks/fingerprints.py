@@ -47,7 +47,7 @@ class Fingerprint(NamedTuple):
 def fingerprint(path: Path, columns: tuple[Field, ...]) -> Fingerprint:
     """The fingerprint of a Delta table over some of its columns."""
     values = ", ".join(in_one_form(column) for column in columns)
-    return Fingerprint(*queried(path, f"count(*), coalesce(sum(hash({values})::HUGEINT), 0)"))
+    return Fingerprint(*queried(path, columns, f"count(*), coalesce(sum(hash({values})::HUGEINT), 0)"))
 
 
 def fingerprints(root: Path) -> dict[str, Fingerprint]:
@@ -68,7 +68,7 @@ def differences(root: Path, other: Path) -> list[str]:
 
 def differing_columns(root: Path, other: Path, compared: Compared) -> list[str]:
     sums = ", ".join(f"sum(hash({in_one_form(column)})::HUGEINT)" for column in compared.columns)
-    found, expected = (queried(path_of(folder, compared.table), sums) for folder in (root, other))
+    found, expected = (queried(path_of(folder, compared.table), compared.columns, sums) for folder in (root, other))
     return [
         column.name
         for column, one, another in zip(compared.columns, found, expected, strict=True)
@@ -94,11 +94,13 @@ def path_of(root: Path, table: Table) -> Path:
     return root / table.name.replace(".", "/")
 
 
-def queried(path: Path, select: str) -> tuple[int, ...]:
+def queried(path: Path, columns: tuple[Field, ...], select: str) -> tuple[int, ...]:
+    """The one row of a query over a table's files; of a table with an as_of, over the rows of the last one."""
     files = DeltaTable(path).file_uris()
+    is_dated = any(column.name == "as_of" for column in columns)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        rows = connection.execute(
-            f"SELECT {select} FROM read_parquet({files}, hive_partitioning = true, hive_types_autocast = true)"
-        ).fetchall()
+        connection.execute(f"CREATE VIEW stored AS FROM read_parquet({files}, hive_partitioning = true)")
+        last = "WHERE as_of = (SELECT max(as_of) FROM stored)" if is_dated else ""
+        rows = connection.execute(f"SELECT {select} FROM stored {last}").fetchall()
     return tuple(rows[0])

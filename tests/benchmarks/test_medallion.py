@@ -1,6 +1,7 @@
 """The parts of the benchmark that its figures rest on."""
 
 import gzip
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -133,3 +134,12 @@ def test_doubles_that_differ_in_the_last_digits_are_the_same(tmp_path):
     near = [*ROWS[:1], ("12347", Decimal("4310.0000"), 0.25 + 1e-15), ROWS[2]]
 
     assert of(lake(tmp_path / "a", near)) == of(lake(tmp_path / "b", ROWS))
+
+
+def test_of_a_dated_table_only_the_last_date_counts(tmp_path):
+    rows = {"customer_id": ["a", "b"], "as_of": [date(2011, 12, 8), date(2011, 12, 9)]}
+    write_deltalake(tmp_path / "both", pa.table(rows), partition_by="as_of")
+    write_deltalake(tmp_path / "last", pa.table(rows).slice(1))
+    columns = only(CUSTOMER_VALUE, "customer_id", "as_of").columns
+
+    assert fingerprint(tmp_path / "both", columns) == fingerprint(tmp_path / "last", columns)
