@@ -66,6 +66,7 @@ class Benchmark:
         self.daily: list[DailyFigure] = []
         self.one_job: dict[str, float] = {}  # engine -> wall seconds
         self.differences: list[str] = []
+        self.own = next((name for name in ("sail", "spark") if name in contenders), None)  # whose lakes are kept
         self.environment = dict(os.environ)
         if {"spark", "plain"} & set(contenders):
             self.environment |= {"JAVA_HOME": str(find_java()), "SPARK_LOCAL_HOSTNAME": "localhost"}
@@ -109,13 +110,13 @@ class Benchmark:
     def checked(
         self, scale: int, contender: str, expected: tuple[str, dict[str, Fingerprint]] | None
     ) -> tuple[str, dict[str, Fingerprint]]:
-        """Hold a contender's tables against the first one's; those that are the same are removed, but for sail's."""
+        """Hold a contender's tables against the first one's; those that are the same are removed, but for our own."""
         found = fingerprints(self.root(scale, contender))
         if expected is None or expected[0] == contender:
             return contender, found
         first, rows = expected
         if found == rows:
-            if contender != "sail":  # whose lake the days and the one job go on from
+            if contender != self.own:  # from there the days and the one job go on
                 shutil.rmtree(self.root(scale, contender))
         else:
             self.differ(scale, contender, self.root(scale, contender), self.root(scale, first))
@@ -152,16 +153,17 @@ class Benchmark:
 
     def measure_one_job(self, scale: int) -> None:
         """The whole command for the one step that builds gold.rfm and gold.customer_value, on each engine."""
-        root = self.root(scale, "sail")
-        for engine in ("sail", "spark"):
-            if engine in self.contenders and root.exists():
-                command = [Path(sys.executable).with_name("customerlake"), "run", "--only", "value", "--root", root]
-                command += ["--lake", root.with_suffix(".yaml"), "--engine", engine, "--as-of", DAY_BEFORE_THE_LAST]
-                shutil.rmtree(root / "gold", ignore_errors=True)
-                measured = measure(command, environment=self.environment, limit_seconds=self.limit_seconds)
-                self.say(scale, f"one job on {engine}", measured)
-                if measured.failure is None:
-                    self.one_job[engine] = measured.wall_seconds
+        if self.own is None or not self.root(scale, self.own).exists():
+            return
+        root = self.root(scale, self.own)
+        for engine in [name for name in self.contenders if name in ("sail", "spark")]:
+            command = [Path(sys.executable).with_name("customerlake"), "run", "--only", "value", "--root", root]
+            command += ["--lake", root.with_suffix(".yaml"), "--engine", engine, "--as-of", DAY_BEFORE_THE_LAST]
+            shutil.rmtree(root / "gold", ignore_errors=True)
+            measured = measure(command, environment=self.environment, limit_seconds=self.limit_seconds)
+            self.say(scale, f"one job on {engine}", measured)
+            if measured.failure is None:
+                self.one_job[engine] = measured.wall_seconds
 
     def run(self, contender: str, landing: Path, root: Path, *options: str) -> Measured:
         script, *own = SCRIPTS[contender]
