@@ -68,7 +68,8 @@ def growth_exponent(figures: Sequence[Figure], contender: str, *, smallest_scale
 
 def verdicts(figures: Sequence[Figure], daily: Sequence[DailyFigure]) -> list[Verdict]:
     sail, spark, plain = (best_seconds(figures, 20, [name]) for name in ("sail", "spark", "plain"))
-    peers = best_seconds(figures, 20, ["duckdb", "polars"])
+    were_run = {figure.contender for figure in figures if figure.scale == 20}
+    peers = best_seconds(figures, 20, ["duckdb", "polars"]) if {"duckdb", "polars"} <= were_run else None
     growth = growth_exponent(figures, "sail") if {5, 50} <= scales_of(figures, "sail") else None
     memory = next((f.peak_memory_bytes for f in figures if (f.scale, f.contender) == (50, "sail") and f.seconds), None)
     at_50 = next((figure for figure in daily if figure.scale == 50), None)

@@ -34,7 +34,7 @@ def panel(measured: pd.DataFrame, what: str, order: list[str]) -> alt.Chart:
         alt.Chart(measured, width=380, height=320)
         .mark_line(point=True)
         .encode(
-            x=alt.X("lines:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=ticks, format="~s")),
+            x=alt.X("lines:Q", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(values=ticks, format=".2s")),
             y=alt.Y(f"{what}:Q", scale=alt.Scale(type="log")),
             color=alt.Color("contender:N", sort=order, title=None),
         )

@@ -1,6 +1,7 @@
 """The parts of the benchmark that its figures rest on."""
 
 import gzip
+import sys
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from deltalake import write_deltalake
 from aims import DailyFigure, Figure, growth_exponent, verdicts
 from customerlake.gold.customer_value import CUSTOMER_VALUE
 from fingerprints import differing_columns, fingerprint, only
+from measured import measure
 from scaled_sales import land
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
@@ -96,6 +98,20 @@ def test_an_aim_whose_scale_was_not_run_is_neither_met_nor_missed():
     assert {verdict.is_met for verdict in verdicts(figures("sail", {1: 1.0}), [])} == {None}
 
 
+def test_the_best_of_two_peers_is_not_told_from_one():
+    found = verdicts(figures("sail", {20: 20.0}) + figures("duckdb", {20: 16.0}), [])
+
+    assert found[0].is_met is None
+
+
+def test_a_peer_that_failed_leaves_the_other_as_the_best():
+    failed = [Figure(20, 20_000, "polars", failure="ended by SIGKILL")]
+
+    found = verdicts(figures("sail", {20: 20.0}) + figures("duckdb", {20: 16.0}) + failed, [])
+
+    assert found[0].measured == "1.25 times"
+
+
 def lake(path: Path, rows: list[tuple[str, Decimal, float | None]]) -> Path:
     names, spends, shares = zip(*rows, strict=True)
     columns = {
@@ -143,3 +159,31 @@ def test_of_a_dated_table_only_the_last_date_counts(tmp_path):
     columns = only(CUSTOMER_VALUE, "customer_id", "as_of").columns
 
     assert fingerprint(tmp_path / "both", columns) == fingerprint(tmp_path / "last", columns)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "failure"),
+    [
+        ("print('{\"cold_start\": 1.5}')", {"cold_start": 1.5}, None),
+        ("raise SystemExit('no room')", {}, "exit code 1: no room"),
+        ("import os; os.kill(os.getpid(), 9)", {}, "ended by SIGKILL, which is what Linux sends when memory runs out"),
+    ],
+)
+def test_whatever_a_contender_does_is_a_figure_or_a_failure_in_words(code, said, failure):
+    measured = measure([sys.executable, "-c", code])
+
+    assert (measured.said, measured.failure) == (said, failure)
+
+
+def test_a_contender_that_takes_too_long_is_stopped():
+    measured = measure([sys.executable, "-c", "import time; time.sleep(60)"], limit_seconds=1)
+
+    assert measured.failure == "stopped after 1 s"
+    assert measured.wall_seconds < 30
+
+
+def test_memory_of_a_process_that_it_starts_is_counted():
+    takes_memory = "import time; taken = bytearray(200 << 20); time.sleep(1.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {takes_memory!r}])"
+
+    assert measure([sys.executable, "-c", code]).peak_memory_bytes > 200 << 20
