@@ -50,13 +50,13 @@ class Usage:
 
 
 def measure(
-    command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None, limit_seconds: float = 3600
+    command: Sequence[object], *, environment: Mapping[str, str] | None = None, limit_seconds: float = 3600
 ) -> Measured:
     """Run a command to its end, or to the limit, and measure it. It never raises for what the command does."""
     usage = Usage()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=errors, env=environment)
+        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=errors, env=environment)
         first_to_go_when_memory_runs_out(process.pid)
         is_over_time = not watched_to_its_end(process, usage, started + limit_seconds)
         wall = time.perf_counter() - started
