@@ -12,7 +12,7 @@ JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock wheel clean
+.PHONY: help setup run test check bundle lock wheel deploy clean
 
 help: ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -35,17 +35,26 @@ check: $(PACKAGES) ## lint, format, types and layers; needs no Java
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-lock: ## resolve requirements.lock again from pyproject.toml; ARGS="--upgrade" takes newer versions
+bundle: $(PACKAGES) ## hold the Databricks bundle to Databricks' own typed model, whose package this installs
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement deploy/databricks/requirements.txt
+	@$(VENV)/bin/pytest --quiet tests/deploy/test_databricks.py
+
+lock: ## resolve requirements.lock, and a cluster's in deploy/, again; ARGS="--upgrade" takes newer versions
 	@$(find_python); \
 	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	"$$python" -m venv "$$tools" && "$$tools/bin/pip" install --quiet --disable-pip-version-check 'uv>=0.9,<1' && \
-	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" \
-	"$$tools/bin/uv" pip compile pyproject.toml --all-extras --universal --fork-strategy fewest --python-version 3.11 \
-		--generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock $(ARGS) && \
-	echo "requirements.lock: $$(grep -c '^[a-z].*==' requirements.lock) packages."
+	export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" && \
+	compile() { "$$tools/bin/uv" pip compile pyproject.toml --universal --fork-strategy fewest --python-version 3.11 \
+		--generate-hashes --custom-compile-command "make lock" --quiet "$$@" && \
+		echo "$${!#}: $$(grep -c '^[a-z].*==' "$${!#}") packages."; }; \
+	compile --all-extras $(ARGS) --output-file requirements.lock && \
+	compile --constraints requirements.lock --output-file deploy/requirements.lock
 
 wheel: $(PACKAGES) ## build dist/customerlake-*.whl
 	@$(PY) -m build --wheel --no-isolation .
+
+deploy: $(PACKAGES) ## write what deploy/ says of each step, from the pipeline's declaration
+	@for target in databricks emr; do $(PY) deploy/$$target/generate.py || exit 1; done
 
 clean: ## remove caches and builds; the set-up stays (rm -rf .venv removes it)
 	@rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

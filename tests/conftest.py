@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 from customerlake.catalogue import CATALOGUE
 from customerlake.contracts.table import Table
 from customerlake.runtime import job, session
+from customerlake.runtime.engines import Engine
 from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import PIPELINE, Step
 
@@ -50,20 +51,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def engine(request: pytest.FixtureRequest) -> session.Engine:
-    chosen: session.Engine = request.config.getoption("--engine")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    chosen: Engine = request.config.getoption("--engine")
     return chosen
 
 
 @pytest.fixture(scope="session")
-def spark(engine: session.Engine) -> Iterator[SparkSession]:
+def spark(engine: Engine) -> Iterator[SparkSession]:
     started = session.start(engine)
     yield started
     session.stop(started)
 
 
 @pytest.fixture(scope="session")
-def real_lake(spark: SparkSession, engine: session.Engine, tmp_path_factory: pytest.TempPathFactory) -> job.Run:
+def real_lake(spark: SparkSession, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> job.Run:
     """The real sales that ship with the package, landed at once and taken through bronze, silver, gold, features.
 
     Tests read it; none may change it.
@@ -100,7 +101,7 @@ def lake_file(tmp_path: Path, sales_folder: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, lake_file: Path, spark: SparkSession, engine: session.Engine) -> job.Run:
+def run(tmp_path: Path, lake_file: Path, spark: SparkSession, engine: Engine) -> job.Run:
     """A run over an empty lake that takes what is put into `sales_folder`."""
     return job.Run(root=str(tmp_path / "lake"), lake_file=str(lake_file), spark=spark, engine=engine)
 

@@ -1,7 +1,6 @@
 """bronze.sales -> silver.order_lines and quarantine.order_lines, one landing after the other."""
 
 from customerlake.bronze.sources.sales import SALES
-from customerlake.contracts.quarantine import quarantine
 from customerlake.runtime import job
 from customerlake.silver.order_lines import (
     LATER_LANDING,
@@ -26,9 +25,8 @@ def main(run: job.Run) -> None:
     )
     for batch in run.new_batches(SALES):
         received = run.read(SALES).where(f"_batch = {batch}")
-        accepted, rejected = quarantine(received.transform(typed), ORDER_LINES)
-        run.merge(REJECTED_ORDER_LINES, rejected_lines(rejected), when_matched="false")
-        run.merge(ORDER_LINES, order_lines(accepted), when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
+        run.merge(REJECTED_ORDER_LINES, rejected_lines(received, typed), when_matched="false")
+        run.merge(ORDER_LINES, order_lines(received, typed), when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
     run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)
 
 

@@ -17,9 +17,9 @@ def main(run: job.Run) -> None:
         run.merge(ORDERS, orders(lines))
         run.merge(CANCELLATIONS, cancellations(lines))
     else:
-        touched_lines = lines.join(touched_items, on=list(SAME_ITEM), how="left_semi").unionByName(anonymous)
+        of_items = lines.join(touched_items, on=list(SAME_ITEM), how="left_semi").select(lines.columns)
         run.merge(ORDERS, orders(lines.join(touched_orders, on="order_id", how="left_semi")))
-        run.merge(CANCELLATIONS, cancellations(touched_lines))
+        run.merge(CANCELLATIONS, cancellations(of_items.unionByName(anonymous)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from rich.console import Console
 from customerlake import terminal
 from customerlake.catalogue import CATALOGUE, table_named
 from customerlake.errors import LakeError
-from customerlake.runtime import job, pipeline, session
+from customerlake.runtime import job, pipeline
 from customerlake.runtime.tables import Lake
 
 
@@ -53,12 +53,19 @@ def run(
             "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
         ),
     ] = None,
+    catalog: Annotated[
+        str | None,
+        typer.Option("--catalog", help="Tables are <catalog>.<layer>.<table>; without it folders under the root."),
+    ] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train models even when the last version is young.")
     ] = False,
     engine: Annotated[
         Engine | None,
-        typer.Option("--engine", help="Of the steps without models: sail (default where it can) or spark, on the JVM."),
+        typer.Option(
+            "--engine",
+            help="Of steps that run on either: sail or spark. [default: the lake file's, or sail where it can]",
+        ),
     ] = None,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
@@ -74,8 +81,9 @@ def run(
                 root=root,
                 as_of=as_of.date() if as_of else None,
                 lake_file=lake,
+                catalog=catalog,
                 retrain=retrain,
-                engine=engine.value if engine else session.preferred(str(Path(root).resolve())),
+                engine=engine.value if engine else None,
                 on_progress=progress.say,
             )
             _log_to_files(current)

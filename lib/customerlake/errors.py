@@ -27,3 +27,7 @@ class ModelError(LakeError):
 
 class JavaMissing(LakeError):
     """No Java that Spark can run on was found."""
+
+
+class EngineError(LakeError):
+    """The engine that was asked for cannot be started, or cannot do what a step needs."""

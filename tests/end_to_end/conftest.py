@@ -1,7 +1,11 @@
-"""The built lake of the real sales beside the raw files that it was built from, in DuckDB, which built neither."""
+"""Lakes of the real sales: one beside its raw files in DuckDB, which built neither; one of forty days with models."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -11,10 +15,60 @@ from pyspark.sql import types as T
 from customerlake.catalogue import CATALOGUE
 from customerlake.contracts.table import Table
 from customerlake.runtime import job
+from customerlake.runtime.pipeline import PIPELINE
 
+RunSteps = Callable[[Path, Path, str], list[str]]
 AssertTableIs = Callable[[Table, str, str], None]
 
+EMBEDDED = Path(__file__).parents[2] / "lib" / "customerlake" / "demo" / "online_retail"
+TINY_MODELS = """
+churn: {horizon_days: 10, training_dates: 2, training_step_days: 5, retrain_after_days: 5}
+segments: {min_segments: 2, max_segments: 3}
+"""
+RUN_STEPS = """
+import sys
+from customerlake.runtime import job
+from customerlake.runtime.pipeline import PIPELINE
+from customerlake.runtime.pipeline import PIPELINE
+root, lake_file, last = sys.argv[1:4]
+run = job.Run(root=root, lake_file=lake_file, engine="sail")
+for step in PIPELINE:
+    outcome = job.execute(step, run)
+    assert outcome.state != "failed", outcome.message
+    if step.name == last:
+        break
+"""
+
 FILES = resources.files("customerlake") / "demo" / "online_retail" / "*.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake file over the first forty days of the real sales, whose models are trained in seconds."""
+    folder = tmp_path_factory.mktemp("forty")
+    (folder / "landing").mkdir()
+    for day in sorted(EMBEDDED.glob("*.csv.gz"))[:40]:
+        shutil.copy(day, folder / "landing")
+    file = folder / "lake.yaml"
+    shipped = (EMBEDDED.parents[3] / "conf" / "lakes" / "online_retail.yaml").read_text()
+    file.write_text(shipped.replace("path: embedded", "path: landing") + TINY_MODELS)
+    return file
+
+
+@pytest.fixture(scope="session")
+def run_steps() -> RunSteps:
+    """The command that runs the steps up to `last` in a process of its own, on sail until one needs JVM Spark."""
+    return lambda root, lake_file, last: [sys.executable, "-c", RUN_STEPS, str(root), str(lake_file), last]
+
+
+@pytest.fixture(scope="session")
+def trained_lake(forty_days: Path, run_steps: RunSteps) -> job.Run:
+    """All steps over the forty days, models and all. Tests read it; none may change it."""
+    root = forty_days.parent / "trained"
+    command = run_steps(root, forty_days, PIPELINE[-1].name)
+    told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert told.returncode == 0, told.stdout[-3000:]
+    return job.Run(root=str(root), lake_file=str(forty_days))
 
 
 @pytest.fixture(scope="session")

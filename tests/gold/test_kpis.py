@@ -66,6 +66,17 @@ def test_after_a_month_without_orders_there_is_nothing_to_compare_with(spark):
     assert figures == {1: (None, None, 0, 0), 3: (None, None, 1, 0)}
 
 
+def test_a_month_with_returns_alone_has_its_figures(spark):
+    found = months(spark, order("a", 1, 5, "10"), order("a", 2, 5, "-4", is_return=True), order("a", 3, 5, "20"))
+
+    figures = by_month(found, "count_orders", "returned_amount", "net_revenue", "average_order_value", "revenue_growth")
+    assert figures == {
+        1: (1, Decimal(0), Decimal(10), Decimal(10), None),
+        2: (0, Decimal(4), Decimal(-4), None, -1.0),
+        3: (1, Decimal(0), Decimal(20), Decimal(20), None),
+    }
+
+
 def test_a_month_of_anonymous_orders_has_no_customers(spark):
     found = months(spark, order(None, 1, 5, "10"), order("a", 2, 5, "20"))
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.spark_only
 
 CHECKOUT = Path(__file__).parents[2]
 DAYS = ("2010-12-22", "2011-02-06")  # of the real sales, the two shortest
-STEPS = ("land_sales", "order_lines", "orders", "value")
+STEPS = ("land_sales", "order_lines")  # one with Python in its tasks, one that merges; a cluster runs more
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_submitted_jobs_write_the_tables_that_this_process_writes(
 
     submitted = job.Run(root=str(tmp_path / "submitted"), lake_file=str(lake_file), spark=run.spark, engine="spark")
     assert_same_tables(run, submitted)
-    for table in ("bronze.sales", "silver.order_lines", "silver.orders", "gold.rfm", "gold.customer_value"):
+    for table in ("bronze.sales", "silver.order_lines"):
         assert submitted.lake.count(table) == run.lake.count(table) > 0, table
     assert submitted.lake.count("bronze.sales") == 570  # the files have 292 and 280 lines, a header each
 

@@ -72,7 +72,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(lake_file):
 def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake_file):
     refusal = refusal_of(lake_file(SMALLEST + "zzz: 1\n"))
 
-    assert refusal.endswith("zzz: unknown key; known here: churn, currency, feeds, name, segments, time_zone.")
+    assert refusal.endswith("zzz: unknown key; known here: churn, currency, engine, feeds, name, segments, time_zone.")
 
 
 def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):

@@ -13,7 +13,7 @@ from customerlake.gold.rfm import RFM
 from customerlake.runtime import job
 from customerlake.runtime.config import shipped
 from customerlake.runtime.outcome import Counts
-from customerlake.runtime.pipeline import Step, step_named
+from customerlake.runtime.pipeline import PARAMETERS, Step, arguments, step_named
 from customerlake.runtime.runs import RUNS, last_success
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 
@@ -202,6 +202,30 @@ def test_a_refusal_is_told_and_the_step_goes_on(run, written_step):
     assert (outcome.refused, outcome.remarks) == (["a.csv is empty"], ["went on"])
 
 
+def test_a_step_that_only_refused_is_recorded_with_the_reason_and_is_no_success(run, written_step):
+    outcome = job.execute(written_step("run.refuse('a.csv is empty')"), run)
+
+    (recorded,) = runs_of(run, "written")
+    assert outcome.state == recorded["state"] == "refused"
+    assert recorded["message"] == "a.csv is empty"
+    assert last_success(run.lake, "written", None) is None
+
+
+def test_a_step_for_a_day_that_an_earlier_step_has_not_done_says_which_and_fails(land, execute, rerun):
+    land(FIRST, LAST)
+    for name in ("land_sales", "order_lines", "orders", "customers", "value"):
+        execute(name)
+    early = rerun(as_of=JAN_15)
+
+    outcome = job.execute(step_named("kpis"), early)
+
+    assert (outcome.state, outcome.written) == ("failed", [])
+    assert outcome.message == (
+        f"kpis for 2011-01-15 needs what value makes of that day, and {early.root} does not hold it. "
+        "Run `customerlake run --as-of 2011-01-15 --from value`."
+    )
+
+
 BALANCE = "run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)"
 OF_TABLES = (
     "from customerlake.bronze.sources.sales import SALES\n"
@@ -333,3 +357,14 @@ def test_a_job_under_spark_submit_prints_why_it_failed_without_a_trace(tmp_path)
         ended.stderr
         == f"customerlake: The lake {tmp_path}/lake holds no order yet. Land sales first: `customerlake run`.\n"
     )
+
+
+def test_a_job_takes_every_parameter_that_deployments_pass_and_an_empty_one_is_none(tmp_path):
+    file = shipped("jobs") / "gold" / "build_value.py"
+    words = arguments(dict.fromkeys(PARAMETERS, "") | {"root": str(tmp_path / "lake")})
+
+    ended = subprocess.run([sys.executable, str(file), *words], capture_output=True, text=True, check=False)
+
+    assert words == [f"--root={tmp_path}/lake", "--as-of=", "--lake=", "--catalog="]
+    assert ended.returncode == 1
+    assert "holds no order yet" in ended.stderr  # all was read, and there is no lake yet

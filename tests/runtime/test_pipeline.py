@@ -5,7 +5,7 @@ import pytest
 
 from customerlake.errors import ConfigError
 from customerlake.runtime.config import shipped
-from customerlake.runtime.pipeline import PIPELINE, step_named, step_of_job, steps
+from customerlake.runtime.pipeline import PIPELINE, arguments, step_named, step_of_job, steps
 
 JOBS = Path(str(shipped("jobs")))
 NAMES = [step.name for step in PIPELINE]
@@ -26,6 +26,22 @@ def test_every_file_under_jobs_is_the_job_of_exactly_one_step():
 
 def test_no_two_steps_have_one_name():
     assert len(NAMES) == len(set(NAMES))
+
+
+def test_no_two_jobs_have_one_file_name():
+    files = [Path(step.job).name for step in PIPELINE]
+
+    assert len(files) == len(set(files))
+
+
+def test_a_step_that_takes_files_may_refuse_some_and_no_other_may():
+    assert [step.name for step in PIPELINE if step.may_refuse] == ["land_sales"]
+
+
+def test_a_jobs_arguments_are_its_parameters_in_one_word_each_also_where_none_is_given():
+    given = arguments({"root": "/lake", "as_of": "2011-12-09", "lake": "", "catalog": ""})
+
+    assert given == ["--root=/lake", "--as-of=2011-12-09", "--lake=", "--catalog="]
 
 
 @pytest.mark.parametrize("step", PIPELINE, ids=lambda step: step.name)
@@ -63,7 +79,8 @@ def test_a_step_is_found_by_its_name():
 
 
 @pytest.mark.parametrize(
-    "path", ["jobs/gold/build_value.py", "/opt/app/jobs/gold/build_value.py", r"C:\jobs\gold\build_value.py"]
+    "path",
+    ["jobs/gold/build_value.py", "/opt/app/jobs/gold/build_value.py", r"C:\jobs\gold\build_value.py", "build_value.py"],
 )
 def test_a_step_is_found_by_its_job_wherever_the_file_lies(path):
     assert step_of_job(path).name == "value"

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.errors import StorageError
+from customerlake.runtime.named_tables import NamedLake
 from customerlake.runtime.tables import Lake, Written
 
 THINGS = Table(
@@ -36,7 +37,7 @@ DATED = Table(
     partitioned_by=("as_of",),
 )
 DATED_DDL = "id string, as_of date, price decimal(18,4)"
-MAY, JUNE = date(2011, 5, 31), date(2011, 6, 30)
+MAY, JUNE, JULY = date(2011, 5, 31), date(2011, 6, 30), date(2011, 7, 31)
 
 LEDGER = Table(
     name="ops.ledger",
@@ -50,8 +51,20 @@ LEDGER = Table(
 )
 
 
+@pytest.fixture(params=["folders", pytest.param("names", marks=pytest.mark.spark_only)])
+def lake(request, tmp_path, spark):
+    """A lake without tables: folders under a root, or names of the session's catalog."""
+    if request.param == "folders":
+        yield Lake(str(tmp_path / "lake"), lambda: spark)
+        return
+    yield NamedLake(str(tmp_path / "lake"), "spark_catalog", lambda: spark)
+    for schema in ("silver", "gold", "ops"):
+        spark.sql(f"DROP SCHEMA IF EXISTS spark_catalog.{schema} CASCADE")
+
+
 @pytest.fixture
-def lake(tmp_path, spark):
+def folders(tmp_path, spark):
+    """A lake of folders."""
     return Lake(str(tmp_path / "lake"), lambda: spark)
 
 
@@ -60,7 +73,7 @@ def assert_holds(lake, spark):
     """Asserts that a table holds exactly these rows."""
 
     def exactly(table, ddl, *rows):
-        found = lake.read(table).select(*table.column_names)  # sail puts the columns of a partition last
+        found = lake.read(table)
         assert_df_equality(found, spark.createDataFrame(list(rows), ddl), ignore_nullable=True, ignore_row_order=True)
 
     return exactly
@@ -76,8 +89,8 @@ def dated(spark):
     return lambda *rows: spark.createDataFrame([(id, day, Decimal(price)) for id, day, price in rows], DATED_DDL)
 
 
-def test_a_table_is_a_folder_of_its_layer(lake, tmp_path):
-    assert lake.path(THINGS) == lake.path("silver.things") == f"{tmp_path}/lake/silver/things"
+def test_a_table_is_a_folder_of_its_layer(folders, tmp_path):
+    assert folders.path(THINGS) == folders.path("silver.things") == f"{tmp_path}/lake/silver/things"
 
 
 def test_a_root_may_end_in_a_slash():
@@ -156,11 +169,21 @@ def test_a_merge_that_never_matches_only_adds(lake, assert_holds, things):
     assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 2, 2))
 
 
-def test_a_pruned_merge_finds_the_known_rows_that_the_condition_allows(lake, assert_holds, things):
-    lake.merge(THINGS, things(("a", 1, 1), ("b", 2, 1)))
-    lake.merge(THINGS, things(("b", 20, 2)), prune="known.id >= 'b'")
+def test_a_merge_into_a_partitioned_table_finds_the_known_rows_of_each_partition(lake, assert_holds, dated):
+    lake.merge(DATED, dated(("a", MAY, 1), ("b", MAY, 2), ("a", JUNE, 3)))
+    written = lake.merge(DATED, dated(("b", MAY, 20), ("a", JUNE, 3), ("c", JULY, 4)))
 
-    assert_holds(THINGS, THINGS_DDL, ("a", 1, 1), ("b", 20, 2))
+    assert written.rows == 2
+    rows = [("a", MAY, 1), ("b", MAY, 20), ("a", JUNE, 3), ("c", JULY, 4)]
+    assert_holds(DATED, DATED_DDL, *[(id, day, Decimal(price)) for id, day, price in rows])
+
+
+def test_a_merge_of_no_rows_into_a_partitioned_table_changes_nothing(lake, assert_holds, dated):
+    lake.merge(DATED, dated(("a", MAY, 1)))
+    written = lake.merge(DATED, dated())
+
+    assert written.rows == 0
+    assert_holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)))
 
 
 @given(
@@ -205,10 +228,10 @@ def test_replacing_a_day_with_nothing_empties_that_day(lake, assert_holds, dated
     assert_holds(DATED, DATED_DDL, ("a", MAY, Decimal(1)))
 
 
-def test_a_table_is_partitioned_as_declared(lake, dated):
-    lake.append(DATED, dated(("a", MAY, 1), ("b", JUNE, 2)))
+def test_a_table_is_partitioned_as_declared(folders, dated):
+    folders.append(DATED, dated(("a", MAY, 1), ("b", JUNE, 2)))
 
-    folders = {file.parent.name for file in Path(lake.path(DATED)).rglob("*.parquet")}
+    folders = {file.parent.name for file in Path(folders.path(DATED)).rglob("*.parquet")}
     assert folders == {"as_of=2011-05-31", "as_of=2011-06-30"}
 
 
@@ -267,17 +290,17 @@ def test_a_ledger_can_be_read_by_the_engine(lake, spark):
     assert tuple(row) == ("a", 1293883200, 3)
 
 
-def test_head_shows_at_most_so_many_rows_without_an_engine(lake, things):
-    lake.append(THINGS, things(("a", 1, 1), ("b", 2, 1), ("c", 3, 1)))
+def test_head_shows_at_most_so_many_rows_without_an_engine(folders, things):
+    folders.append(THINGS, things(("a", 1, 1), ("b", 2, 1), ("c", 3, 1)))
 
-    assert Lake(lake.root, lambda: None).head(THINGS, 2).num_rows == 2
+    assert Lake(folders.root, lambda: None).head(THINGS, 2).num_rows == 2
 
 
-def test_head_of_a_table_that_is_not_there_says_what_to_run(lake):
+def test_head_of_a_table_that_is_not_there_says_what_to_run(folders):
     with pytest.raises(StorageError) as refusal:
-        lake.head(THINGS, 2)
+        folders.head(THINGS, 2)
 
-    assert str(refusal.value) == f"silver.things is not in the lake {lake.root} yet. Run `customerlake run` first."
+    assert str(refusal.value) == f"silver.things is not in the lake {folders.root} yet. Run `customerlake run` first."
 
 
 def test_batches_hold_the_rows_of_one_day(lake, dated):

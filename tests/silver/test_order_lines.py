@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.bronze.sources.sales import SALES
-from customerlake.contracts.quarantine import quarantine
 from customerlake.runtime.tables import Lake
 from customerlake.silver.order_lines import (
     LATER_LANDING,
@@ -18,6 +17,7 @@ from customerlake.silver.order_lines import (
     RECEIVED_AGAIN,
     order_lines,
     rejected_lines,
+    trimmed_texts,
     typed_lines,
 )
 
@@ -50,8 +50,8 @@ def received(spark, *lines):
     return spark.createDataFrame(rows, SALES.schema)
 
 
-def typed(spark, *lines, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"):
-    rule = typed_lines(
+def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"):
+    return typed_lines(
         timestamp_format=timestamp_format,
         time_zone=time_zone,
         currency="GBP",
@@ -59,11 +59,18 @@ def typed(spark, *lines, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"
         cancellation_prefix="C",
         line_kinds={"POST": "postage", "D": "discount", "GIFT_*": "gift voucher"},
     )
-    return received(spark, *lines).transform(rule)
+
+
+def typed(spark, *lines, **values):
+    return received(spark, *lines).withColumns(trimmed_texts()).transform(rule(**values))
 
 
 def accepted(spark, *lines):
-    return quarantine(typed(spark, *lines), ORDER_LINES)[0]
+    return order_lines(received(spark, *lines), rule())
+
+
+def rejected(spark, *lines):
+    return rejected_lines(received(spark, *lines), rule())
 
 
 def values(df, *names):
@@ -73,7 +80,7 @@ def values(df, *names):
 
 
 def test_a_sound_line_is_typed(spark):
-    lines = order_lines(accepted(spark, {}))
+    lines = accepted(spark, {})
 
     id_of_the_line = hashlib.sha256(
         b"536365\x1f85123A\x1fWHITE LANTERN\x1f6\x1f2010-12-01 08:26:00\x1f2.55\x1f17850.0\x1fUnited Kingdom"
@@ -84,6 +91,7 @@ def test_a_sound_line_is_typed(spark):
         "customer_id": "17850",
         "ordered_at": datetime(2010, 12, 1, 8, 26),
         "ordered_on": date(2010, 12, 1),
+        "ordered_month": date(2010, 12, 1),
         "channel": "online",
         "is_return": False,
         "is_sale": True,
@@ -109,7 +117,7 @@ def test_a_sound_line_is_typed(spark):
 def test_surrounding_white_space_makes_no_other_line(spark, space):
     spaced = {name: f"{space}{text}{space}" for name, text in RECEIVED.items()}
 
-    lines = order_lines(accepted(spark, {}, spaced))
+    lines = accepted(spark, {}, spaced)
 
     assert values(lines, "order_id", "customer_id", "count_received") == ("536365", "17850", 2)
 
@@ -120,7 +128,7 @@ def test_white_space_within_a_text_stays(spark):
 
 @pytest.mark.parametrize("nothing", ["", "   ", None])
 def test_a_line_without_a_customer_is_anonymous(spark, nothing):
-    assert values(order_lines(accepted(spark, {"customer_id": nothing})), "customer_id") == (None,)
+    assert values(accepted(spark, {"customer_id": nothing}), "customer_id") == (None,)
 
 
 @pytest.mark.parametrize(
@@ -237,18 +245,15 @@ def test_a_line_is_of_the_kind_that_its_code_says(spark, line, kind, is_product)
     ],
 )
 def test_a_bad_line_is_rejected_for_every_rule_it_breaks(spark, line, reasons):
-    sound, rejected = quarantine(typed(spark, line), ORDER_LINES)
-
-    assert sound.isEmpty()
-    assert values(rejected, "reasons") == (reasons,)
+    assert accepted(spark, line).isEmpty()
+    assert values(rejected(spark, line), "reasons") == (reasons,)
 
 
 def test_what_the_reader_of_the_file_found_is_a_reason(spark):
     ragged = dict.fromkeys(RECEIVED) | {"_raw": "a,b", "_problem": "the line has 2 columns, the header has 8"}
 
-    _, rejected = quarantine(typed(spark, ragged), ORDER_LINES)
-
-    assert "the line has 2 columns, the header has 8" in values(rejected, "reasons")[0]
+    assert values(rejected(spark, ragged), "reasons") == (["the line has 2 columns, the header has 8"],)
+    assert accepted(spark, ragged).isEmpty()
 
 
 @pytest.mark.parametrize(
@@ -269,16 +274,14 @@ def test_what_the_reader_of_the_file_found_is_a_reason(spark):
     ],
 )
 def test_a_number_out_of_any_range_is_rejected_and_stops_nothing(spark, line, reason):
-    sound, rejected = quarantine(typed(spark, line, {"order_id": "2"}), ORDER_LINES)
+    lines = [line, {"order_id": "2"}]
 
-    assert values(sound, "order_id") == ("2",)
-    assert values(rejected, "reasons") == ([reason],)
+    assert values(accepted(spark, *lines), "order_id") == ("2",)
+    assert values(rejected(spark, *lines), "reasons") == ([reason],)
 
 
 def test_a_rejected_line_keeps_what_was_received_and_where(spark):
     line = {"quantity": " six", "_extra": {"Shop": "7"}, "_source_file": "bad.csv", "_line_number": 9, "_batch": 3}
-
-    _, rejected = quarantine(typed(spark, line), ORDER_LINES)
 
     raw = (
         '{"order_id":"536365","product_id":"85123A","description":"WHITE LANTERN","quantity":" six",'
@@ -301,25 +304,21 @@ def test_a_rejected_line_keeps_what_was_received_and_where(spark):
         "raw string, reasons array<string>, source_file string, line_number long, file_digest string, run_id string, "
         "received_at timestamp, _batch long",
     )
-    assert_df_equality(rejected_lines(rejected), expected, ignore_nullable=True)
+    assert_df_equality(rejected(spark, line), expected, ignore_nullable=True)
 
 
 def test_the_text_of_a_line_that_could_not_be_split_is_kept_as_it_was(spark):
     ragged = dict.fromkeys(RECEIVED) | {"_raw": "a,b", "_problem": "the line has 2 columns"}
 
-    _, rejected = quarantine(typed(spark, ragged), ORDER_LINES)
-
-    assert values(rejected_lines(rejected), "raw") == ("a,b",)
+    assert values(rejected(spark, ragged), "raw") == ("a,b",)
 
 
 def test_of_exact_duplicates_the_first_by_file_and_line_survives(spark):
-    lines = order_lines(
-        accepted(
-            spark,
-            {"_source_file": "b.csv", "_line_number": 2},
-            {"_source_file": "a.csv", "_line_number": 9},
-            {"_source_file": "a.csv", "_line_number": 10},
-        )
+    lines = accepted(
+        spark,
+        {"_source_file": "b.csv", "_line_number": 2},
+        {"_source_file": "a.csv", "_line_number": 9},
+        {"_source_file": "a.csv", "_line_number": 10},
     )
 
     assert values(lines, "count_received", "_source_file", "_line_number") == (3, "a.csv", 9)
@@ -329,13 +328,13 @@ def test_of_exact_duplicates_the_first_by_file_and_line_survives(spark):
 def test_lines_that_differ_in_any_received_value_are_two_lines(spark, name):
     other = "7" if name in ("quantity", "unit_price") else "other"
 
-    assert order_lines(accepted(spark, {}, {name: other})).count() == 2
+    assert accepted(spark, {}, {name: other}).count() == 2
 
 
 def test_values_that_move_between_columns_are_another_line(spark):
     lines = accepted(spark, {"product_id": "AB", "description": "C"}, {"product_id": "A", "description": "BC"})
 
-    assert order_lines(lines).count() == 2
+    assert lines.count() == 2
 
 
 some_lines = st.lists(
@@ -351,7 +350,7 @@ some_lines = st.lists(
 def test_every_received_line_is_counted_once(spark, lines):
     numbered = [line | {"_line_number": number} for number, line in enumerate(lines)]
 
-    counted = order_lines(accepted(spark, *numbered)).select("order_id", "quantity", "count_received").collect()
+    counted = accepted(spark, *numbered).select("order_id", "quantity", "count_received").collect()
 
     expected = Counter((line["order_id"], int(line["quantity"])) for line in lines)
     assert {(row.order_id, row.quantity): row.count_received for row in counted} == expected
@@ -361,9 +360,7 @@ def merged(spark, *landings):
     """silver.order_lines of a new lake that took these landings one after another."""
     lake = Lake(mkdtemp(), lambda: spark)
     for landing in landings:
-        lake.merge(
-            ORDER_LINES, order_lines(accepted(spark, *landing)), when_matched=LATER_LANDING, update=RECEIVED_AGAIN
-        )
+        lake.merge(ORDER_LINES, accepted(spark, *landing), when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
     return lake.read(ORDER_LINES)
 
 
@@ -402,5 +399,5 @@ def test_lines_that_arrive_in_several_landings_are_the_lines_that_arrive_in_one(
 
     piecewise = merged(spark, *[landing for landing in landings if landing])
 
-    at_once = order_lines(accepted(spark, *numbered))
+    at_once = accepted(spark, *numbered)
     assert_df_equality(piecewise.drop("_batch"), at_once.drop("_batch"), ignore_nullable=True, ignore_row_order=True)

@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 
 from customerlake.bronze.landing import CheckedFile, content, header_of
 from customerlake.bronze.sources.sales import CONTRACT, SALES
+from customerlake.errors import LandingError
 from customerlake.runtime.config import SalesFeed
 
 RECORDS = T.StructType([field for field in SALES.schema if field.name not in ("_batch", "_run_id", "_received_at")])
@@ -59,7 +60,12 @@ def reader(feed: SalesFeed, folder: str) -> Callable[[Iterable[pa.RecordBatch]],
     def read(shares: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for share in shares:
             for file in share.to_pylist():
-                text, _ = content(folder, file["path"])
+                text, digest = content(folder, file["path"])
+                if digest != file["digest"]:
+                    raise LandingError(
+                        f"{file['name']} was changed while it was taken, and nothing of this landing was. "
+                        "Land files whole (write beside the folder, then move), and run again."
+                    )
                 for records in records_of(text, feed):
                     yield _with_origin(records, file["name"], file["digest"])
 

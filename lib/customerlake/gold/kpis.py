@@ -11,7 +11,7 @@ from customerlake.silver.orders import is_purchase
 
 KPIS = Table(
     name="gold.kpis",
-    grain="one row per calendar month with an order, and as_of; the last month may be cut by as_of",
+    grain="one row per calendar month with an order or a return, and as_of; the last month may be cut by as_of",
     key=("month", "as_of"),
     partitioned_by=("as_of",),
     columns=(
@@ -98,7 +98,7 @@ def revenue_by_month(dated: DataFrame) -> DataFrame:
             known.cast(MONEY).alias("known_revenue"),
             (1 - known.cast("double") / F.nullif(revenue.cast("double"), F.lit(0.0))).alias("anonymous_revenue_share"),
         )
-        .where(F.col("count_orders") > 0)
+        .where((F.col("count_orders") > 0) | (F.col("returned_amount") > 0))
     )
 
 

@@ -30,7 +30,8 @@ CHAMPION = "champion"
 SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not for agents
 JUDGED = "judged"  # tag of a version whose training came to its end
 
-ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI")
+OF_PLATFORM = "databricks" if "DATABRICKS_RUNTIME_VERSION" in os.environ else None  # it has a store of its own
+ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI", OF_PLATFORM)
 ASKED_REGISTRY_URI = os.environ.get("MLFLOW_REGISTRY_URI")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing about a company's runs leaves it
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
@@ -55,6 +56,11 @@ class Registry:
     """The MLflow store of one lake: MLFLOW_TRACKING_URI where it is set, else a database under the lake's root."""
 
     def __init__(self, root: str) -> None:
+        if "://" in root and not ASKED_URI:
+            raise ModelError(
+                f"The models of the lake {root} have no place: MLflow's own database needs a local folder. "
+                "Set MLFLOW_TRACKING_URI to an MLflow server."
+            )
         folder = Path(root) / "mlflow"
         self.uri = ASKED_URI or f"sqlite:///{folder}/mlflow.db"
         self.artifacts = None if ASKED_URI else f"{folder}/artifacts"
@@ -81,9 +87,10 @@ class Registry:
         mlflow.log_metrics(dict(values))
 
     def log_inputs(self, versions: Mapping[str, tuple[str, int]], context: str) -> None:
-        """Log each input table with its path and Delta version."""
-        for table, (path, number) in versions.items():
-            source = DeltaDatasetSource(path=path, delta_table_version=number)
+        """Log each input table with its place (a path, or a name of a catalog) and Delta version."""
+        for table, (place, number) in versions.items():
+            where = {"path": place} if "/" in place else {"delta_table_name": place}
+            source = DeltaDatasetSource(delta_table_version=number, **where)
             dataset = MetaDataset(source, name=table, digest=f"v{number}")  # type: ignore[abstract]  # MLflow makes it so too
             mlflow.log_input(dataset, context=context)
             mlflow.set_tag(f"version_of.{table}", str(number))

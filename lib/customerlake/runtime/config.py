@@ -13,6 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from customerlake.errors import ConfigError
+from customerlake.runtime.engines import Engine
 
 TIMESTAMP_LETTERS = "GyMLdEaDhHkKmsSVzOXxFqQ"  # of Spark's datetime patterns, for reading
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -121,6 +122,7 @@ class LakeFile(Values):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"  # of the times in the feeds
+    engine: Engine | None = None  # of the steps that run on either; without it sail where it can, else JVM Spark
     feeds: Feeds
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()

@@ -27,7 +27,9 @@ def spark_folder() -> Path:
     """
     found = util.find_spec("pyspark")
     if found is None or found.origin is None:
-        raise LakeError("pyspark is not installed in this Python. Run `make setup`, or `pip install customerlake`.")
+        raise LakeError(
+            "pyspark is not installed in this Python. Run `make setup`, or `pip install 'customerlake[spark]'`."
+        )
     return Path(found.origin).parent
 
 

@@ -19,8 +19,10 @@ from pyspark.sql import functions as F
 from customerlake import __version__
 from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError, ContractError, LakeError
-from customerlake.runtime import session
+from customerlake.runtime import pipeline, session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
+from customerlake.runtime.engines import NAMES, Engine, engine_for, require
+from customerlake.runtime.named_tables import NamedLake
 from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
 from customerlake.runtime.runs import RUNS, last_success, worked_since
@@ -33,7 +35,10 @@ DEFAULT_ROOT = "./lake"
 
 
 class Run:
-    """One run over one lake: its values, its tables and its record. Jobs use nothing else of the world."""
+    """One run over one lake: its values, its tables and its record. Jobs use nothing else of the world.
+
+    `engine` None: the lake file's, else the faster one that can take the lake.
+    """
 
     def __init__(
         self,
@@ -41,8 +46,9 @@ class Run:
         root: str = DEFAULT_ROOT,
         as_of: date | None = None,
         lake_file: str | None = None,
+        catalog: str | None = None,
         retrain: bool = False,
-        engine: session.Engine = "spark",
+        engine: Engine | None = "spark",
         spark: SparkSession | None = None,
         on_progress: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -51,27 +57,32 @@ class Run:
         self.run_id = f"{self.started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
         self.retrain = retrain
         self._asked_as_of = as_of
-        self._engine = engine
         self._given_spark = spark
         self._started: SparkSession | None = None
-        self._started_engine = engine
+        self._started_engine: Engine | None = None
         self.jvm_log: Path | None = None  # what the JVM says goes there, when it is set before the engine starts
         self.progress = on_progress
-        self.lake = Lake(root if "://" in root else str(Path(root).resolve()), lambda: self.spark)
+        where = root if "://" in root else str(Path(root).resolve())
+        self.engine: Engine = engine or self.config.engine or session.preferred(where, catalog)
+        if catalog:
+            require(self.engine, ("tables by name", "table history"), f"--catalog {catalog}")
+        self.lake = NamedLake(where, catalog, lambda: self.spark) if catalog else Lake(where, lambda: self.spark)
         self.lake.prepare_root()
         self.outcome: Outcome | None = None
 
     @property
     def spark(self) -> SparkSession:
         """The engine that the step needs, started when it asks: JVM Spark for trainings, else the one asked for."""
+        needs = self.outcome.step.needs if self.outcome else ()
         if self._given_spark is not None:
+            require(self.engine, needs, self.outcome.step.name if self.outcome else "")
             return self._given_spark
-        needed: session.Engine = "spark" if self.outcome and self.outcome.step.needs_jvm else self._engine
+        needed = engine_for(needs, self.engine)
         if self._started and self._started_engine != needed:  # one process speaks to one engine at a time
             session.stop(self._started)
             self._started = None
         if self._started is None:
-            self.progress(f"starting {session.NAMES[needed]}")
+            self.progress(f"starting {NAMES[needed]}")
             self._started_engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
         return self._started
 
@@ -227,6 +238,7 @@ def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
         if _is_up_to_date(step, run, as_of):
             outcome.state = "unchanged"
             return outcome
+        _refuse_without_inputs(step, run, as_of)
         (main or _main_of(step))(run)
     except LakeError as error:
         outcome.state, outcome.message = "failed", str(error)
@@ -235,10 +247,10 @@ def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
         raise
     finally:
         outcome.seconds = time.perf_counter() - start
-        if outcome.written or outcome.state == "failed" or (outcome.state == "succeeded" and outcome.versions_read):
+        if outcome.state == "succeeded" and not outcome.written and not outcome.versions_read:
+            outcome.state = "refused" if outcome.refused else "unchanged"
+        if outcome.state != "unchanged":
             run.lake.record(RUNS, [_record(outcome, run, as_of, started_at)])
-        elif outcome.state == "succeeded":
-            outcome.state = "unchanged"
     return outcome
 
 
@@ -246,13 +258,20 @@ def run(main: Main) -> None:
     """Entry point of a job under plain spark-submit: `spark-submit --py-files WHEEL jobs/... --root ROOT`."""
     parser = argparse.ArgumentParser(description=main.__globals__.get("__doc__"))
     parser.add_argument("--root", default=DEFAULT_ROOT, help="folder of the lake")
-    parser.add_argument("--as-of", type=date.fromisoformat, help="last day of the observation period, YYYY-MM-DD")
-    parser.add_argument("--retrain", action="store_true", help="train models even when the last version is young")
+    parser.add_argument("--as-of", type=_day, help="last day of the observation period, YYYY-MM-DD")
     parser.add_argument("--lake", help="lake file; without it the sales that ship with the package")
-    values = parser.parse_args()
+    parser.add_argument("--catalog", help="tables are <catalog>.<layer>.<table>; without it folders under the root")
+    parser.add_argument("--retrain", action="store_true", help="train models even when the last version is young")
+    values = parser.parse_args()  # a platform that always passes an option passes it empty when it is not given
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        current = Run(root=values.root, as_of=values.as_of, lake_file=values.lake, retrain=values.retrain)
+        current = Run(
+            root=values.root or DEFAULT_ROOT,
+            as_of=values.as_of,
+            lake_file=values.lake or None,
+            catalog=values.catalog or None,
+            retrain=values.retrain,
+        )
         outcome = execute(step_of_job(sys.argv[0]), current, main)
     except LakeError as error:
         sys.exit(f"customerlake: {error}")
@@ -260,13 +279,32 @@ def run(main: Main) -> None:
         sys.stderr.write(f"customerlake: {text}\n")
     if outcome.message:
         sys.exit(f"customerlake: {outcome.message}")
-    sys.exit(3 if outcome.refused else 0)
+    if outcome.refused:
+        sys.exit(3)
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def _main_of(step: Step) -> Main:
     with resources.as_file(shipped("jobs") / step.job) as file:  # out of the wheel, where it is read as a zip
         main: Main = runpy.run_path(str(file))["main"]
     return main
+
+
+def _refuse_without_inputs(step: Step, run: Run, as_of: date | None) -> None:
+    """Raises: ContractError when a table that the step reads has no rows of this as_of yet."""
+    missing = [
+        name
+        for name in step.after
+        if pipeline.step_named(name).is_of_one_date and last_success(run.lake, name, as_of) is None
+    ]
+    if missing:
+        raise ContractError(
+            f"{step.name} for {as_of} needs what {', '.join(missing)} makes of that day, and {run.root} does not hold "
+            f"it. Run `customerlake run --as-of {as_of} --from {missing[0]}`."
+        )
 
 
 def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
@@ -282,7 +320,7 @@ def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
 
 
 def _fingerprint(run: Run) -> str:
-    return hashlib.sha256(f"{__version__} {run.config.model_dump_json()}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{__version__} {run.config.model_dump_json(exclude={'engine'})}".encode()).hexdigest()[:16]
 
 
 def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime) -> dict[str, Any]:
@@ -302,5 +340,5 @@ def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime
         "versions_read": list(outcome.versions_read.items()),
         "versions_written": list({written.table: written.version for written in outcome.written}.items()),
         "fingerprint": _fingerprint(run),
-        "message": outcome.message,
+        "message": outcome.message or "; ".join(outcome.refused) or None,
     }

@@ -35,7 +35,7 @@ class Outcome:
     """How one step ended."""
 
     step: Step
-    state: Literal["succeeded", "unchanged", "failed"] = "succeeded"
+    state: Literal["succeeded", "unchanged", "refused", "failed"] = "succeeded"  # refused: and nothing else was done
     seconds: float = 0.0
     written: list[Written] = field(default_factory=list)
     versions_read: dict[str, int] = field(default_factory=dict)

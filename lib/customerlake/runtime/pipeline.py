@@ -1,8 +1,11 @@
 """The steps of a run and their order. Declared here once; the command, the jobs and the deployments read it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from customerlake.errors import ConfigError
+from customerlake.runtime.engines import Feature, engine_for
 
 
 @dataclass(frozen=True)
@@ -14,11 +17,22 @@ class Step:
     makes: str  # in words, for the person who watches
     is_dated: bool = True  # its tables hold one set of rows per --as-of
     after: tuple[str, ...] = ()  # steps whose tables it reads
+    needs: tuple[Feature, ...] = ()  # of its engine, beyond what all have
+
+    @property
+    def may_refuse(self) -> bool:
+        """It takes files: one that it refuses makes it fail with all others taken, so later steps must still run."""
+        return self.job.startswith("bronze/")
 
     @property
     def needs_jvm(self) -> bool:
-        """It fits models of MLlib, which JVM Spark alone has."""
-        return self.job.startswith("models/train_")
+        """It runs on JVM Spark, whatever engine is asked for."""
+        return engine_for(self.needs, "sail") == "spark"
+
+    @property
+    def is_of_one_date(self) -> bool:
+        """It leaves rows for each --as-of. A training may keep an older version, and leaves none to score by."""
+        return self.job.startswith(("gold/", "features/"))
 
 
 PIPELINE = (
@@ -33,8 +47,20 @@ PIPELINE = (
         "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
     ),
     Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
-    Step("train_segments", "models/train_segments.py", "k-means over several k", after=("features",)),
-    Step("train_churn", "models/train_churn.py", "candidates beside their baseline", after=("features",)),
+    Step(
+        "train_segments",
+        "models/train_segments.py",
+        "k-means over several k",
+        after=("features",),
+        needs=("MLlib",),
+    ),
+    Step(
+        "train_churn",
+        "models/train_churn.py",
+        "candidates beside their baseline",
+        after=("features",),
+        needs=("MLlib",),
+    ),
     Step("score_segments", "models/score_segments.py", "the segment of each customer", after=("train_segments",)),
     Step("score_churn", "models/score_churn.py", "the churn risk of each customer", after=("train_churn",)),
     Step(
@@ -51,6 +77,9 @@ PIPELINE = (
     ),
 )
 
+
+PARAMETERS = ("root", "as_of", "lake", "catalog")
+"""What every job takes, as `--as-of` for as_of; an empty value stands for one that is not given."""
 
 OBSERVED = ("silver.order_lines", "ordered_on")
 """The table and column whose first and last day bound what can be asked for with --as-of."""
@@ -73,8 +102,14 @@ def step_named(name: str) -> Step:
 
 
 def step_of_job(path: str) -> Step:
-    """The step of a job's file, wherever that file lies."""
+    """The step of a job's file, by the file's name: YARN and EMR Serverless take the file out of its folder."""
+    file = PurePosixPath(path.replace("\\", "/")).name
     for step in PIPELINE:
-        if path.replace("\\", "/").endswith(step.job):
+        if PurePosixPath(step.job).name == file:
             return step
     raise ConfigError(f"{path} is the job of no step. The jobs are: {', '.join(step.job for step in PIPELINE)}.")
+
+
+def arguments(values: Mapping[str, str]) -> list[str]:
+    """A job's command line for values of PARAMETERS; `--name=` in one word, as an empty word may be lost on its way."""
+    return [f"--{name.replace('_', '-')}={values[name]}" for name in PARAMETERS]

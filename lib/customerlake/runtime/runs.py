@@ -16,7 +16,7 @@ RUNS = Table(
     columns=(
         Field("run_id", T.StringType(), "the run"),
         Field("step", T.StringType(), "step of the pipeline"),
-        Field("state", T.StringType(), "succeeded or failed"),
+        Field("state", T.StringType(), "succeeded, failed; or refused, when sources were and there was no other work"),
         Field("as_of", T.DateType(), "last day of the observation period; null for steps without one"),
         Field("started_at", T.TimestampType(), "when the step began"),
         Field("seconds", T.DoubleType(), "wall time of the step", unit="seconds"),
@@ -28,7 +28,7 @@ RUNS = Table(
         Field("versions_read", T.MapType(T.StringType(), T.LongType()), "Delta version of each table read"),
         Field("versions_written", T.MapType(T.StringType(), T.LongType()), "Delta version of each table written"),
         Field("fingerprint", T.StringType(), "digest of the settings and the code's version"),
-        Field("message", T.StringType(), "what went wrong, in words; null after a success"),
+        Field("message", T.StringType(), "what went wrong or was refused, in words; null when nothing was"),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Start an engine. What one engine needs that another does not is known here."""
+"""Start an engine, each with what it needs."""
 
 import atexit
 import importlib.util
@@ -12,17 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pyspark.sql import SparkSession
 
+from customerlake.errors import EngineError
 from customerlake.runtime.config import shipped
+from customerlake.runtime.engines import Engine
 from customerlake.runtime.jars import delta_jars_present
 from customerlake.runtime.java import find_java
-
-Engine = Literal["spark", "sail"]
-NAMES: dict[Engine, str] = {"spark": "JVM Spark", "sail": "sail"}
 
 REQUIRED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -32,23 +30,25 @@ REQUIRED = {
 }
 
 
-def preferred(root: str) -> Engine:
+def preferred(root: str, catalog: str | None = None) -> Engine:
     """The faster engine that can take a lake at `root`: sail, where it is installed and the path is plain ASCII.
 
     Sail takes spaces and accents in a path for something else; it was tried on local paths alone.
     """
     is_plain = re.fullmatch(r"[\w./~-]+", root, re.ASCII) is not None
-    return "sail" if is_plain and importlib.util.find_spec("pysail") else "spark"
+    return "sail" if is_plain and not catalog and importlib.util.find_spec("pysail") else "spark"
 
 
 def start(engine: Engine = "spark", *, jvm_log: Path | None = None) -> SparkSession:
     """A session of `engine`, on this machine; under spark-submit, the session that it prepared.
 
     What the JVM says goes to `jvm_log`, where one is given.
-    Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found.
+    Raises: JavaMissing when `engine` is spark and no Java 17 or 21 is found; EngineError when pysail is not installed.
     """
     if engine == "sail":
         return _sail()
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        return _of_databricks()
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return _submitted()
     with _standard_error_in(jvm_log):
@@ -88,6 +88,14 @@ def _submitted() -> SparkSession:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     _ship_own_wheel(spark)
+    return spark
+
+
+def _of_databricks() -> SparkSession:
+    """The session that the platform holds ready, also on serverless, where only such settings can be made."""
+    spark = SparkSession.builder.getOrCreate()
+    for key in ("spark.sql.session.timeZone", "spark.sql.ansi.enabled"):
+        spark.conf.set(key, REQUIRED[key])
     return spark
 
 
@@ -132,8 +140,13 @@ def _log_settings() -> Path:
 def _sail() -> SparkSession:
     os.environ.setdefault("RUST_LOG", "error")  # its notes of each session would stand between the run's own lines
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition")  # windows over months, not rows
-    from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
-
+    try:
+        from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used
+    except ImportError as error:
+        raise EngineError(
+            "The engine sail is asked for, and pysail is not installed in this Python. "
+            "Install it (pip install 'customerlake[sail]'), or choose --engine spark."
+        ) from error
     server = SparkConnectServer()
     server.start(background=True)
     _, port = server.listening_address

@@ -1,8 +1,9 @@
 """The only door to the lake: every Delta table is read and written here.
 
-Tables are folders `<root>/<layer>/<table>`. Each write is one Delta commit, so a process that is killed leaves either
-the table before or the table after, never a part. What the Delta log itself knows (versions, row counts, largest
-values) and the small ledgers of the suite are read by delta-rs, without an engine.
+Tables are folders `<root>/<layer>/<table>` (`Lake`), or names of a catalog (`runtime/named_tables.py`). Each write is
+one Delta commit, so a process that is killed leaves either the table before or the table after, never a part. What the
+Delta log itself knows (versions, row counts, largest values) and the small ledgers of the suite are read by delta-rs,
+without an engine.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from customerlake.contracts.table import Table
@@ -64,7 +65,8 @@ class Lake:
         """The table's newest version; no rows where the table does not exist yet."""
         if not self.exists(table):
             return self._spark().createDataFrame([], table.schema)
-        return self._spark().read.format("delta").load(self.path(table))
+        loaded = self._spark().read.format("delta").load(self.path(table))
+        return loaded.select(*table.column_names)  # sail puts the columns of a partition last
 
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows in one commit."""
@@ -87,31 +89,39 @@ class Lake:
         *,
         when_matched: str | None = None,
         update: Mapping[str, str] | None = None,
-        prune: str | None = None,
     ) -> Written:
         """Add the rows whose key is new and update the known ones, in one commit.
 
         In the SQL texts the table's rows are `known` and the frame's `arrived`. `update` gives the columns to set
-        (all, when it is None) where `when_matched` holds (by default: where a business column differs). `prune` is a
-        condition on `known` that every row with an arrived key fulfils; it lets the engine skip files.
+        (all, when it is None) where `when_matched` holds (by default: where a business column differs). Of a
+        partitioned table, whose key determines the partition, only the partitions that rows arrive for are read.
         """
         if not self.exists(table):
             return self.append(table, arrived)
         before = self.version(table)
         view = f"arrived_{table.name.replace('.', '_')}"
         arrived.createOrReplaceTempView(view)
-        same_key = " AND ".join(f"known.{name} = arrived.{name}" for name in table.key)
+        same_key = [f"known.{name} = arrived.{name}" for name in table.key]
         changed = " OR ".join(
             f"NOT (known.{name} <=> arrived.{name})" for name in table.business_columns if name not in table.key
         )
         settings = ", ".join(f"{name} = {value}" for name, value in update.items()) if update else "*"
         self._spark().sql(
-            f"MERGE INTO delta.`{self.path(table)}` AS known USING {view} AS arrived "
-            f"ON {same_key}{f' AND {prune}' if prune else ''} "
+            f"MERGE INTO {self._target(table)} AS known USING {view} AS arrived "
+            f"ON {' AND '.join([*same_key, *self._partitions_of(arrived, table)])} "
             f"WHEN MATCHED AND ({when_matched or changed}) THEN UPDATE SET {settings} "
             "WHEN NOT MATCHED THEN INSERT *"
         ).collect()
         return self._last_write(table, before)
+
+    def _partitions_of(self, arrived: DataFrame, table: Table) -> list[str]:
+        """Conditions that the known rows of the arrived rows' partitions fulfil, one for each partition column."""
+        conditions = []
+        for name in table.partitioned_by:
+            values = sorted(str(row[0]) for row in arrived.select(name).distinct().collect())
+            listed = ", ".join(f"CAST('{value}' AS {table.schema[name].dataType.simpleString()})" for value in values)
+            conditions.append(f"known.{name} IN ({listed})" if values else "false")
+        return conditions
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a small ledger, without an engine; none where it does not exist yet."""
@@ -158,25 +168,36 @@ class Lake:
                 "Choose another folder with --root, or give yourself the right to write there."
             ) from error
 
-    def _write(self, table: Table, writer: Any) -> Written:
+    def _write(self, table: Table, writer: DataFrameWriter) -> Written:
         before = self.version(table)
         writer = writer.format("delta")
         if table.partitioned_by and before < 0:
             writer = writer.partitionBy(*table.partitioned_by)
-        writer.save(self.path(table))
+        self._save(table, writer)
         return self._last_write(table, before)
+
+    def _save(self, table: Table, writer: DataFrameWriter) -> None:
+        writer.save(self.path(table))
+
+    def _target(self, table: Table) -> str:
+        """The table in SQL."""
+        return f"delta.`{self.path(table)}`"
 
     def _last_write(self, table: Table, before: int) -> Written:
         """What the newest commit of the table added, by its own metrics; nothing when the version is still `before`."""
-        log = self._log(table)
-        if log.version() == before:
+        version, metrics = self._last_commit(table)
+        if version == before:
             return Written(table.name, 0, before)
-        metrics = log.history(1)[0].get("operationMetrics", {})
         if "numTargetRowsInserted" in metrics:
             rows = int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])
         else:
             rows = int(metrics.get("numOutputRows", 0))
-        return Written(table.name, rows, log.version())
+        return Written(table.name, rows, version)
+
+    def _last_commit(self, table: Table) -> tuple[int, Mapping[str, Any]]:
+        """The newest version, and what its commit says of itself."""
+        log = self._log(table)
+        return log.version(), log.history(1)[0].get("operationMetrics", {})
 
     def _log(self, table: Table | str) -> DeltaTable:
         try:

@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from customerlake.bronze.sources.sales import CONTRACT
 from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
-from customerlake.contracts.quarantine import quarantine_table
+from customerlake.contracts.quarantine import quarantine, quarantine_table
 from customerlake.contracts.table import MONEY, Field, Table
 
 LARGEST_AMOUNT = (
@@ -20,6 +20,7 @@ ORDER_LINES = Table(
     name="silver.order_lines",
     grain="one row per distinct received line of an order",
     key=("order_line_id",),
+    partitioned_by=("ordered_month",),
     columns=(
         Field("order_line_id", T.StringType(), "SHA-256 of the line's received values, trimmed"),
         Field("order_id", T.StringType(), "order"),
@@ -31,6 +32,7 @@ ORDER_LINES = Table(
         ),
         Field("ordered_at", T.TimestampType(), "when it was ordered or taken back", unit="UTC"),
         Field("ordered_on", T.DateType(), "day of that in the feed's time zone"),
+        Field("ordered_month", T.DateType(), "first day of that day's month, by which the files are kept apart"),
         Field("channel", T.StringType(), "where it was sold"),
         Field("is_return", T.BooleanType(), "the order takes an earlier one back"),
         Field("is_sale", T.BooleanType(), "sold for money: quantity > 0, unit_price > 0 and no return"),
@@ -72,22 +74,46 @@ ORDER_LINES = Table(
 REJECTED_ORDER_LINES = quarantine_table(ORDER_LINES)
 
 
-def order_lines(accepted: DataFrame) -> DataFrame:
-    """Remove exact duplicates: one row per distinct line, which counts how often it was received.
+def order_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """The sound lines of bronze.sales, without exact duplicates: one row per distinct line, which counts its copies.
 
-    Takes the rows of `typed_lines` that the checks accepted. The survivor is the first by file and line.
+    Lines are told apart by what was received, before it is typed: eight short texts are compared and held, not the
+    row that comes of them. The survivor is the first by file and line. `typed` is a rule that `typed_lines` has made.
     """
-    same = [name for name in ORDER_LINES.column_names if name not in OF_DUPLICATES]
+    accepted, _ = quarantine(sales.transform(distinct_lines).transform(typed), ORDER_LINES)
+    return accepted.transform(ORDER_LINES.conform)
+
+
+def rejected_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """The lines of bronze.sales that break a rule, each as received, as quarantine.order_lines keeps them."""
+    received = sales.withColumn("received", F.struct(*CONTRACT, "_extra")).withColumns(trimmed_texts())
+    _, rejected = quarantine(received.transform(typed), ORDER_LINES)
+    return rejected.withColumns(
+        {
+            "raw": F.coalesce("_raw", F.to_json("received")),
+            "source_file": F.col("_source_file"),
+            "line_number": F.col("_line_number"),
+            "file_digest": F.col("_file_digest"),
+            "run_id": F.col("_run_id"),
+            "received_at": F.col("_received_at"),
+        }
+    ).transform(REJECTED_ORDER_LINES.conform)
+
+
+def distinct_lines(sales: DataFrame) -> DataFrame:
+    """One row per distinct received line: the contract's texts, trimmed, with count_received and the first origin."""
     return (
-        accepted.groupBy(*same)
-        .agg(F.count("*").alias("count_received"), F.min(origin()).alias("origin"), F.max("_batch").alias("_batch"))
+        sales.where(F.col("_problem").isNull())
+        .select(*[text.alias(name) for name, text in trimmed_texts().items()], origin().alias("origin"), "_batch")
+        .groupBy(*CONTRACT)
+        .agg(F.count("*").alias("count_received"), F.min("origin").alias("origin"), F.max("_batch").alias("_batch"))
         .withColumns(
             {
                 "_source_file": F.substring_index("origin", "\0", 1),
                 "_line_number": F.substring_index("origin", "\0", -1).cast("long"),
+                "_problem": F.lit(None).cast("string"),
             }
         )
-        .transform(ORDER_LINES.conform)
     )
 
 
@@ -95,9 +121,6 @@ def origin() -> Column:
     """File and line as one text that sorts as the two do: engines find the least text many times as fast as a pair."""
     return F.concat("_source_file", F.lit("\0"), F.lpad(F.col("_line_number").cast("string"), 19, "0"))
 
-
-OF_DUPLICATES = ("count_received", "_source_file", "_line_number", "_batch")
-"""Columns in which exact duplicates may differ."""
 
 RECEIVED_AGAIN = {
     "count_received": "known.count_received + arrived.count_received",
@@ -120,20 +143,18 @@ def typed_lines(
     cancellation_prefix: str,
     line_kinds: Mapping[str, str],
 ) -> Callable[[DataFrame], DataFrame]:
-    """bronze.sales -> rows with the typed columns of silver.order_lines beside what was received.
+    """Trimmed texts of lines -> rows with the typed columns of silver.order_lines beside what was received.
 
     A text that cannot be read as its type becomes null; the checks of ORDER_LINES then say so. Empty text is null.
     A whole number may be written with a decimal point and zeros (17850.0), as spreadsheets do.
     """
 
-    def typed(sales: DataFrame) -> DataFrame:
+    def typed(lines: DataFrame) -> DataFrame:
         local = F.try_to_timestamp("received_ordered_at", F.lit(timestamp_format))
         quantity, unit_price = F.col("quantity"), F.col("unit_price")
         is_return = F.startswith("order_id", F.lit(cancellation_prefix))
         return (
-            sales.withColumn("raw", F.coalesce("_raw", F.to_json(F.struct(*CONTRACT, "_extra"))))
-            .withColumns({name: trimmed(name) for name in CONTRACT})
-            .withColumn(
+            lines.withColumn(
                 "order_line_id", F.sha2(F.concat_ws("\u001f", *[F.coalesce(name, F.lit("")) for name in CONTRACT]), 256)
             )
             .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
@@ -147,6 +168,7 @@ def typed_lines(
                     "unit_price": number("unit_price"),
                     "ordered_at": F.to_utc_timestamp(local, time_zone),
                     "ordered_on": F.to_date(local),
+                    "ordered_month": F.trunc(local, "month"),
                     "channel": F.lit(channel),
                     "currency": F.lit(currency),
                 }
@@ -164,6 +186,11 @@ def typed_lines(
         )
 
     return typed
+
+
+def trimmed_texts() -> dict[str, Column]:
+    """Each text of the contract without what surrounds it."""
+    return {name: trimmed(name) for name in CONTRACT}
 
 
 def trimmed(name: str) -> Column:
@@ -201,16 +228,3 @@ def line_kind(line_kinds: Mapping[str, str], is_return: Column) -> Column:
         matches = product_id.startswith(code[:-1]) if code.endswith("*") else product_id == code
         kind = kind.when(matches, F.lit(meaning))
     return kind.otherwise(F.lit("product"))
-
-
-def rejected_lines(rejected: DataFrame) -> DataFrame:
-    """The rows that the checks rejected, as quarantine.order_lines keeps them."""
-    return rejected.withColumns(
-        {
-            "source_file": F.col("_source_file"),
-            "line_number": F.col("_line_number"),
-            "file_digest": F.col("_file_digest"),
-            "run_id": F.col("_run_id"),
-            "received_at": F.col("_received_at"),
-        }
-    ).transform(REJECTED_ORDER_LINES.conform)
