@@ -42,12 +42,23 @@ COMPARED = (
 class Fingerprint(NamedTuple):
     rows: int
     sum_of_hashes: int
+    missing: tuple[str, ...] = ()  # columns that the table should have
 
 
 def fingerprint(path: Path, columns: tuple[Field, ...]) -> Fingerprint:
-    """The fingerprint of a Delta table over some of its columns."""
-    values = ", ".join(in_one_form(column) for column in columns)
-    return Fingerprint(*queried(path, columns, f"count(*), coalesce(sum(hash({values})::HUGEINT), 0)"))
+    """The fingerprint of a Delta table over some of its columns, as far as it has them."""
+    present, missing = split(path, columns)
+    values = ", ".join(in_one_form(column) for column in present)
+    return Fingerprint(*queried(path, present, f"count(*), coalesce(sum(hash({values})::HUGEINT), 0)"), missing)
+
+
+def split(path: Path, columns: tuple[Field, ...]) -> tuple[tuple[Field, ...], tuple[str, ...]]:
+    """The columns that a Delta table has, and the names of those that it has not."""
+    names = {field.name for field in DeltaTable(path).schema().fields}
+    return (
+        tuple(column for column in columns if column.name in names),
+        tuple(column.name for column in columns if column.name not in names),
+    )
 
 
 def fingerprints(root: Path) -> dict[str, Fingerprint]:
@@ -67,13 +78,16 @@ def differences(root: Path, other: Path) -> list[str]:
 
 
 def differing_columns(root: Path, other: Path, compared: Compared) -> list[str]:
-    sums = ", ".join(f"sum(hash({in_one_form(column)})::HUGEINT)" for column in compared.columns)
-    found, expected = (queried(path_of(folder, compared.table), compared.columns, sums) for folder in (root, other))
-    return [
-        column.name
-        for column, one, another in zip(compared.columns, found, expected, strict=True)
-        if one != another
-    ]  # fmt: skip
+    """The columns of two tables whose values differ, or that one of them lacks."""
+    found, expected = (sums_of_hashes(path_of(folder, compared.table), compared.columns) for folder in (root, other))
+    return [column.name for column in compared.columns if found.get(column.name) != expected.get(column.name)]
+
+
+def sums_of_hashes(path: Path, columns: tuple[Field, ...]) -> dict[str, int]:
+    """The sum of the hashes of each column that a table has."""
+    present, _ = split(path, columns)
+    sums = queried(path, present, ", ".join(f"sum(hash({in_one_form(column)})::HUGEINT)" for column in present))
+    return {column.name: total for column, total in zip(present, sums, strict=True)}
 
 
 def in_one_form(column: Field) -> str:

@@ -15,6 +15,7 @@ import psutil
 
 SECONDS_BETWEEN_SAMPLES = 0.05
 SAMPLES_BETWEEN_SEARCHES = 8  # a look for new processes takes longer than a sample
+YOUNGEST_SECONDS = 0.2  # what a JVM starts has, for a moment, all the memory of the JVM as its own
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Usage:
         private = 0
         for process in processes:
             with suppress(psutil.NoSuchProcess), process.oneshot():
+                if time.time() - process.create_time() < YOUNGEST_SECONDS:
+                    continue
                 memory, times = process.memory_info(), process.cpu_times()
                 private += memory.rss - memory.shared
                 self.seconds[process.pid] = times.user + times.system

@@ -95,7 +95,8 @@ DISTINCT_LINES = f"""
 
 ORDER_LINES = f"""
     SELECT order_line_id, order_id, customer_id, ordered_at AT TIME ZONE 'UTC' AS ordered_at,
-        ordered_at::DATE AS ordered_on, 'online' AS channel, starts_with(order_id, 'C') AS is_return,
+        ordered_at::DATE AS ordered_on, date_trunc('month', ordered_at)::DATE AS ordered_month,
+        'online' AS channel, starts_with(order_id, 'C') AS is_return,
         NOT starts_with(order_id, 'C') AND quantity > 0 AND unit_price > 0 AS is_sale,
         CASE WHEN quantity < 0 AND NOT starts_with(order_id, 'C') THEN 'adjustment'
             WHEN product_id IN ('POST', 'DOT', 'C2') THEN 'postage'
@@ -206,9 +207,9 @@ class Tables:
         rows = self.connection.sql(sql, params=values).to_arrow_reader(100_000)
         path = str(self.root / table.replace(".", "/"))
         write_deltalake(path, rows, partition_by=partition_by, mode="append")
-        if partition_by is None and not table.startswith("quarantine"):
+        if table.startswith(("bronze", "silver")):
             files = DeltaTable(path).file_uris()
-            self.connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({files})")
+            self.connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({files}, hive_partitioning = true)")
 
 
 def main() -> None:
@@ -224,7 +225,7 @@ def main() -> None:
         tables.write("bronze.sales", BRONZE, files=f"{values.landing}/*.csv")
     with timed("silver", stages):
         tables.write("quarantine.order_lines", QUARANTINE)
-        tables.write("silver.order_lines", ORDER_LINES)
+        tables.write("silver.order_lines", ORDER_LINES, partition_by="ordered_month")
         tables.write("silver.orders", ORDERS)
     with timed("gold", stages):
         ((as_of,),) = tables.connection.execute("SELECT max(ordered_on) FROM silver.order_lines").fetchall()

@@ -157,6 +157,7 @@ def order_lines(lines: DataFrame) -> DataFrame:
         .withColumns(
             {
                 "ordered_on": F.to_date("ordered_at"),
+                "ordered_month": F.trunc("ordered_at", "month"),
                 "channel": F.lit("online"),
                 "is_sale": ~is_return & (quantity > 0) & (F.col("unit_price") > 0),
                 "line_kind": kind.when(product_id.startswith("GIFT_"), "gift voucher").otherwise("product"),
@@ -283,7 +284,7 @@ def main() -> None:
     with timed("silver", stages):
         lines = typed(table("bronze/sales"))
         write(quarantine(lines), root / "quarantine" / "order_lines")
-        write(order_lines(lines), root / "silver" / "order_lines")
+        write(order_lines(lines), root / "silver" / "order_lines", partition_by="ordered_month")
         write(orders(table("silver/order_lines")), root / "silver" / "orders")
     with timed("gold", stages):
         as_of = table("silver/order_lines").agg(F.max("ordered_on")).first()[0]

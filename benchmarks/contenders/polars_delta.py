@@ -141,6 +141,7 @@ def order_lines(sales: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(
             pl.col("ordered_at").dt.replace_time_zone("UTC"),
             pl.col("ordered_at").dt.date().alias("ordered_on"),
+            pl.col("ordered_at").dt.date().dt.month_start().alias("ordered_month"),
             pl.lit("online").alias("channel"),
             (~is_return & (quantity > 0) & (pl.col("unit_price") > 0)).alias("is_sale"),
             line_kind().alias("line_kind"),
@@ -281,7 +282,7 @@ def main() -> None:
     with timed("silver", stages):
         sales = pl.scan_delta(root / "bronze" / "sales")
         write(quarantine(sales), root / "quarantine" / "order_lines")
-        write(order_lines(sales), root / "silver" / "order_lines")
+        write(order_lines(sales), root / "silver" / "order_lines", partition_by="ordered_month")
         lines = pl.scan_delta(root / "silver" / "order_lines")
         write(orders(lines), root / "silver" / "orders")
     with timed("gold", stages):

@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from aims import DailyFigure, Figure, growth_exponent, verdicts
 from customerlake.gold.customer_value import CUSTOMER_VALUE
-from fingerprints import differing_columns, fingerprint, only
+from fingerprints import Fingerprint, differing_columns, fingerprint, only
 from measured import measure
 from scaled_sales import land
 
@@ -126,7 +126,7 @@ def lake(path: Path, rows: list[tuple[str, Decimal, float | None]]) -> Path:
 ROWS = [("12346", Decimal("77183.6000"), 1.0), ("12347", Decimal("4310.0000"), 0.25), ("12348", Decimal(0), None)]
 
 
-def of(root: Path) -> tuple[int, int]:
+def of(root: Path) -> Fingerprint:
     return fingerprint(root / "gold" / "customer_value", COMPARED.columns)
 
 
@@ -140,6 +140,15 @@ def test_one_other_value_gives_another_fingerprint_and_its_column_is_named(tmp_p
 
     assert of(found) != of(expected)
     assert differing_columns(found, expected, COMPARED) == ["gross_spend"]
+
+
+def test_a_column_that_is_missing_is_a_difference(tmp_path):
+    expected = lake(tmp_path / "a", ROWS)
+    without = pa.table({"customer_id": ["12346", "12347", "12348"], "gross_spend": [Decimal("1.0000")] * 3})
+    write_deltalake(tmp_path / "b" / "gold" / "customer_value", without)
+
+    assert of(tmp_path / "b") != of(expected)
+    assert differing_columns(tmp_path / "b", expected, COMPARED) == ["gross_spend", "returned_share"]
 
 
 def test_a_row_twice_gives_another_fingerprint(tmp_path):
