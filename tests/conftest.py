@@ -1,5 +1,8 @@
 """What all tests share: one session of the chosen engine, and one lake of the real sales."""
 
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from customerlake.runtime.engines import Engine
 from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import PIPELINE, Step
 
+CHECKOUT = Path(__file__).parents[1]
 RunStep = Callable[[str], Outcome]
 
 
@@ -76,6 +80,29 @@ def real_lake(spark: SparkSession, engine: Engine, tmp_path_factory: pytest.Temp
         outcome = job.execute(step, run)
         assert outcome.state == "succeeded", outcome.message
     return run
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkout's wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def python_without_customerlake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with all that customerlake needs: the .pth of its editable install here is not seen there."""
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    (own / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin" / "python"
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from customerlake.runtime.pipeline import PIPELINE
+from customerlake.runtime.pipeline import PARAMETERS, PIPELINE
+from deploy.cluster.steps import Submission
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -37,8 +38,20 @@ def emr_serverless():
     return [(name, job(run["entryPoint"]), parameters(run["entryPointArguments"])) for name, run in submitted]
 
 
+def cluster():
+    submission = Submission("spark://MASTER", Path("WHEEL"), "PYTHON", Path("ARCHIVE"))
+    places = {name: f"${{{name}}}" for name in PARAMETERS}
+    submitted = [submission.command(step, places) for step in PIPELINE]
+    places_of_jobs = [next(at for at, word in enumerate(words) if word.endswith(".py")) for words in submitted]
+    return [
+        (words[words.index("--name") + 1], job(words[at]), parameters(words[at + 1 :]))
+        for words, at in zip(submitted, places_of_jobs, strict=True)
+    ]
+
+
 TARGETS = {
     "databricks": databricks,
+    "cluster": cluster,
     "emr cluster": emr_cluster,
     "emr serverless": emr_serverless,
 }

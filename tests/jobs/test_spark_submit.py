@@ -3,8 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 from importlib import resources
 from pathlib import Path
 
@@ -22,30 +20,8 @@ DAYS = ("2010-12-22", "2011-02-06")  # of the real sales, the two shortest
 STEPS = ("land_sales", "order_lines")  # one with Python in its tasks, one that merges; a cluster runs more
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)],
-        check=True,
-        capture_output=True,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """A Python with all that customerlake needs, without customerlake: the .pth of its editable install is not seen."""
-    folder = tmp_path_factory.mktemp("cluster")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    (own / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    return folder / "bin" / "python"
-
-
 @pytest.fixture
-def submit(python, wheel, tmp_path):
+def submit(python_without_customerlake, wheel, tmp_path):
     """Submit the job of a step, from a folder outside of the checkout."""
     outside = tmp_path / "elsewhere"
     outside.mkdir()
@@ -60,7 +36,7 @@ def submit(python, wheel, tmp_path):
         command = [str(spark_folder() / "bin" / "spark-submit"), "--master", "local[2]", *conf]
         return subprocess.run(
             [*command, "--py-files", str(wheel), str(file), *arguments],
-            env=environment(python),
+            env=environment(python_without_customerlake),
             cwd=outside,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,10 +66,10 @@ def two_days(sales_folder):
         shutil.copyfile(str(landed / f"{day}.csv.gz"), sales_folder / f"{day}.csv.gz")
 
 
-def test_the_package_cannot_be_imported_where_the_jobs_are_submitted_from(python, tmp_path):
+def test_the_package_cannot_be_imported_where_the_jobs_are_submitted_from(python_without_customerlake, tmp_path):
     told = subprocess.run(
-        [str(python), "-c", "import pyspark, deltalake, customerlake"],
-        env=environment(python), cwd=tmp_path, capture_output=True, text=True, check=False,
+        [str(python_without_customerlake), "-c", "import pyspark, deltalake, customerlake"],
+        env=environment(python_without_customerlake), cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert "No module named 'customerlake'" in told.stderr

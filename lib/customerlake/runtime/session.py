@@ -83,7 +83,7 @@ def stop(spark: SparkSession) -> None:
 
 
 def _submitted() -> SparkSession:
-    builder = SparkSession.builder.appName("customerlake")
+    builder = SparkSession.builder  # of the name that it was submitted under
     for key, value in REQUIRED.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
