@@ -71,15 +71,17 @@ def received(spark: SparkSession, landing: Path) -> DataFrame:
     )
 
 
-def typed(sales: DataFrame) -> DataFrame:
-    trimmed = {name: F.nullif(F.btrim(name, F.lit(" \t\r\n\u00a0")), F.lit("")) for name in RECEIVED}
+def trimmed(sales: DataFrame) -> DataFrame:
+    return sales.withColumns({name: F.nullif(F.btrim(name, F.lit(" \t\r\n\u00a0")), F.lit("")) for name in RECEIVED})
+
+
+def typed(lines: DataFrame) -> DataFrame:
+    """Trimmed texts -> the typed columns, beside the texts of those that may not be readable."""
     of_line = [F.coalesce(name, F.lit("")) for name in RECEIVED]
     quantity = F.expr(r"try_cast(regexp_replace(quantity, '\\.0+$', '') AS int)")
     amount = F.col("quantity") * F.col("unit_price")
     return (
-        sales.withColumns({f"raw_{name}": F.col(name) for name in RECEIVED})
-        .withColumns(trimmed)
-        .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
+        lines.withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
         .withColumns(
             {
                 "order_line_id": F.sha2(F.concat_ws("\u001f", *of_line), 256),
@@ -133,27 +135,27 @@ def reasons() -> list[Column]:
     ]
 
 
-def quarantine(lines: DataFrame) -> DataFrame:
-    raw = F.to_json(F.struct(*[F.col(f"raw_{name}").alias(name) for name in RECEIVED]))
+def quarantine(sales: DataFrame) -> DataFrame:
+    lines = sales.withColumn("received", F.struct(*RECEIVED)).transform(trimmed).transform(typed)
     return lines.where(~is_accepted()).select(
-        raw.alias("raw"),
+        F.to_json("received").alias("raw"),
         F.array_compact(F.array(*reasons())).alias("reasons"),
         F.col("_source_file").alias("source_file"),
     )
 
 
-def order_lines(lines: DataFrame) -> DataFrame:
-    """One row per distinct line, by the digest of its received values."""
+def order_lines(sales: DataFrame) -> DataFrame:
+    """Exact duplicates are found over the received texts, before they are typed."""
     is_return, quantity, product_id = F.col("is_return"), F.col("quantity"), F.col("product_id")
     kind = F.when(~is_return & (quantity < 0), "adjustment")
     for code, name in KINDS.items():
         kind = kind.when(product_id == code, name)
-    same = ("order_id", "customer_id", "ordered_at", "is_return", "product_id", "description")
-    same += ("quantity", "unit_price", "amount", "country")
     return (
-        lines.where(is_accepted())
-        .groupBy("order_line_id", *same)
+        sales.transform(trimmed)
+        .groupBy(*RECEIVED)
         .agg(F.count("*").alias("count_received"), F.min("_source_file").alias("_source_file"))
+        .transform(typed)
+        .where(is_accepted())
         .withColumns(
             {
                 "ordered_on": F.to_date("ordered_at"),
@@ -165,6 +167,7 @@ def order_lines(lines: DataFrame) -> DataFrame:
             }
         )
         .withColumn("is_product", F.col("line_kind") == "product")
+        .drop("received_quantity", "received_ordered_at", "received_unit_price")
     )
 
 
@@ -282,9 +285,9 @@ def main() -> None:
     with timed("bronze", stages):
         write(received(spark, values.landing), root / "bronze" / "sales")
     with timed("silver", stages):
-        lines = typed(table("bronze/sales"))
-        write(quarantine(lines), root / "quarantine" / "order_lines")
-        write(order_lines(lines), root / "silver" / "order_lines", partition_by="ordered_month")
+        sales = table("bronze/sales")
+        write(quarantine(sales), root / "quarantine" / "order_lines")
+        write(order_lines(sales), root / "silver" / "order_lines", partition_by="ordered_month")
         write(orders(table("silver/order_lines")), root / "silver" / "orders")
     with timed("gold", stages):
         as_of = table("silver/order_lines").agg(F.max("ordered_on")).first()[0]
