@@ -2,7 +2,7 @@
 
 from customerlake.bronze.files import FILES, last_taken, taken, unrecorded_files, unseen, without_copies
 from customerlake.bronze.ingest import sales
-from customerlake.bronze.landing import check_files, landed_files, unpack_embedded_sales
+from customerlake.bronze.landing import check_files, in_batches, landed_files, unpack_embedded_sales
 from customerlake.bronze.sources.sales import SALES
 from customerlake.runtime import job
 
@@ -18,12 +18,14 @@ def main(run: job.Run) -> None:
     for refusal in refusals:
         run.refuse(refusal)
     new, copies = without_copies(checked, known)
-    batch = last_taken(known) + 1
-    if new:
-        rows = sales(run.spark, new, feed, folder, batch=batch, run_id=run.run_id, received_at=run.started_at)
-        run.append(SALES, rows)
+    run_id, received_at = run.run_id, run.started_at
+    for batch, files in enumerate(in_batches(new), start=last_taken(known) + 1):
+        run.append(SALES, sales(run.spark, files, feed, folder, batch=batch, run_id=run_id, received_at=received_at))
+        run.record(FILES, taken(files, batch=batch, run_id=run_id, received_at=received_at))
+    if copies:
+        newest = last_taken(run.records(FILES))
+        run.record(FILES, taken(copies, batch=newest, run_id=run_id, received_at=received_at, is_copy=True))
     if new or copies:
-        run.record(FILES, taken(new, copies, batch=batch, run_id=run.run_id, received_at=run.started_at))
         run.remark(f"{len(new)} files taken, {len(copies)} known by content, {len(refusals)} refused")
 
 

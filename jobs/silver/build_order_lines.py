@@ -7,6 +7,7 @@ from customerlake.silver.order_lines import (
     ORDER_LINES,
     RECEIVED_AGAIN,
     REJECTED_ORDER_LINES,
+    first_instant,
     order_lines,
     rejected_lines,
     typed_lines,
@@ -25,8 +26,12 @@ def main(run: job.Run) -> None:
     )
     for batch in run.new_batches(SALES):
         received = run.read(SALES).where(f"_batch = {batch}")
-        run.merge(REJECTED_ORDER_LINES, rejected_lines(received, typed), when_matched="false")
-        run.merge(ORDER_LINES, order_lines(received, typed), when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
+        run.replace_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
+        lines = order_lines(received, typed)
+        if run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at"):  # so none of them is known
+            run.append(ORDER_LINES, lines)
+        else:
+            run.merge(ORDER_LINES, lines, when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
     run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)
 
 

@@ -16,7 +16,7 @@ def landed(name, size=10, modified_at=NEW_YEAR):
 
 
 def checked(name, digest):
-    return CheckedFile(landed(name), digest, ("order_id",))
+    return CheckedFile(landed(name), digest, ("order_id",), 10)
 
 
 def known(name, digest="d1", size=10, modified_at=NEW_YEAR, batch=1):
@@ -58,7 +58,8 @@ def test_the_last_landing_is_the_largest_number():
 
 
 def test_new_files_and_copies_are_listed_with_the_landing_that_took_them():
-    rows = taken([checked("a.csv", "d1")], [checked("b.csv", "d1")], batch=4, run_id="r", received_at=LATER)
+    rows = taken([checked("a.csv", "d1")], batch=4, run_id="r", received_at=LATER)
+    rows += taken([checked("b.csv", "d1")], batch=4, run_id="r", received_at=LATER, is_copy=True)
 
     of_both = {
         "feed": "sales", "file_digest": "d1", "size_bytes": 10, "modified_at": NEW_YEAR,

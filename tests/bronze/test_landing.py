@@ -6,7 +6,15 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from customerlake.bronze.landing import check_files, content, header_of, landed_files, unpack_embedded_sales
+from customerlake.bronze.landing import (
+    CheckedFile,
+    check_files,
+    content,
+    header_of,
+    in_batches,
+    landed_files,
+    unpack_embedded_sales,
+)
 from customerlake.errors import LandingError
 from customerlake.runtime.config import SalesColumns, SalesFeed
 
@@ -287,3 +295,17 @@ def test_the_embedded_sales_are_unpacked_once(tmp_path):
     assert again == folder == str(tmp_path / "landing" / "sales")
     assert len(names(folder)) == 305
     assert changed.read_bytes() == b"changed"
+
+
+def test_files_are_landed_in_batches_of_so_many_bytes_of_text_in_their_order():
+    files = [
+        CheckedFile(name, "digest", (), size) for name, size in (("a", 40), ("b", 60), ("c", 1), ("d", 250), ("e", 7))
+    ]
+
+    batches = in_batches(files, most_bytes=100)
+
+    assert [[file.file for file in batch] for batch in batches] == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_no_files_are_no_batch():
+    assert in_batches([]) == []

@@ -21,7 +21,8 @@ ORDER_LINES_SQL = f"""
             Country AS country, InvoiceNo[1] = 'C' AS is_return
         FROM raw WHERE UnitPrice::DOUBLE >= 0
     )
-    SELECT DISTINCT *, ordered_at::DATE AS ordered_on, 'online' AS channel, 'GBP' AS currency,
+    SELECT DISTINCT *, ordered_at::DATE AS ordered_on, date_trunc('month', ordered_at)::DATE AS ordered_month,
+        'online' AS channel, 'GBP' AS currency,
         quantity * unit_price AS amount, NOT is_return AND quantity * unit_price > 0 AND quantity > 0 AS is_sale,
         CASE WHEN quantity < 0 AND NOT is_return THEN 'adjustment'
             WHEN product_id IN ('POST', 'DOT', 'C2') THEN 'postage' WHEN product_id = 'D' THEN 'discount'

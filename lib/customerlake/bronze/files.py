@@ -25,7 +25,7 @@ FILES = Table(
         Field("size_bytes", T.LongType(), "size as landed", unit="bytes"),
         Field("modified_at", T.TimestampType(), "the file system's time of the last change"),
         Field("is_copy", T.BooleanType(), "the same content was taken under another name or before"),
-        Field("batch", T.LongType(), "landing that took it"),
+        Field("batch", T.LongType(), "landing that took it; of a copy, the newest one when it was recognised"),
         Field("run_id", T.StringType(), "run that took it"),
         Field("received_at", T.TimestampType(), "when that run began"),
     ),
@@ -55,9 +55,9 @@ def last_taken(known: Records) -> int:
 
 
 def taken(
-    new: Iterable[CheckedFile], copies: Iterable[CheckedFile], *, batch: int, run_id: str, received_at: datetime
+    files: Iterable[CheckedFile], *, batch: int, run_id: str, received_at: datetime, is_copy: bool = False
 ) -> list[dict[str, Any]]:
-    """The rows of bronze.files for the files of one landing."""
+    """The rows of bronze.files for the files of one landing, or for copies that were recognised after it."""
     return [
         {
             "feed": "sales",
@@ -70,7 +70,6 @@ def taken(
             "run_id": run_id,
             "received_at": received_at,
         }
-        for files, is_copy in ((new, False), (copies, True))
         for checked in files
     ]
 

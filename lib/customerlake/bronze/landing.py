@@ -18,6 +18,9 @@ from pyarrow import fs
 from customerlake.errors import LandingError
 from customerlake.runtime.config import SalesFeed
 
+LARGEST_BATCH_BYTES = 256 * 1024**2
+"""Of text in one landing: what silver holds in memory at once, some two gigabytes for two million lines of sales."""
+
 
 @dataclass(frozen=True)
 class LandedFile:
@@ -36,6 +39,7 @@ class CheckedFile(NamedTuple):
     file: LandedFile
     digest: str
     header: tuple[str, ...]
+    text_bytes: int  # as text, unpacked
 
 
 def unpack_embedded_sales(root: str) -> str:
@@ -119,6 +123,19 @@ def check_files(files: Iterable[LandedFile], feed: SalesFeed, folder: str) -> tu
     ]
 
 
+def in_batches(files: Iterable[CheckedFile], most_bytes: int = LARGEST_BATCH_BYTES) -> list[list[CheckedFile]]:
+    """Split files, in their order, into landings of up to so many bytes of text; a larger file is one by itself."""
+    batches: list[list[CheckedFile]] = []
+    room = 0
+    for file in files:
+        if file.text_bytes > room:
+            batches.append([])
+            room = most_bytes
+        batches[-1].append(file)
+        room -= file.text_bytes
+    return batches
+
+
 def header_of(text: bytes, feed: SalesFeed) -> tuple[str, ...]:
     """The column names in a file's first line."""
     end = text.find(b"\n")
@@ -141,7 +158,7 @@ def _check(file: LandedFile, feed: SalesFeed, folder: str) -> CheckedFile:
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise LandingError(f"its header names {repeated} twice; correct the export")
-    return CheckedFile(file, digest, header)
+    return CheckedFile(file, digest, header, len(text))
 
 
 def _advice(missing: list[str], header: tuple[str, ...], text: bytes, feed: SalesFeed) -> str:

@@ -146,6 +146,19 @@ class Run:
         listed = ", ".join(f"DATE'{day}'" for day in dates)
         return self._wrote(self.lake.replace(table, df, where=f"as_of IN ({listed})"))
 
+    def replace_batch(self, table: Table, df: DataFrame, batch: int) -> Written:
+        """Replace the rows of one landing, of which there are none unless it was taken before and not recorded."""
+        return self._wrote(self.lake.replace(table, df, where=f"_batch = {batch}"))
+
+    def all_later(self, first: DataFrame, table: Table, column: str) -> bool:
+        """Whether the instant of `first` (one row, microseconds of Unix time) is after every one that `table` holds."""
+        row, last = first.first(), self.lake.largest(table, column)
+        if row is None or row[0] is None:
+            return False
+        return (
+            last is None or row[0] > last.timestamp() * 1e6 + 1000
+        )  # the log's statistics may leave out a part of a ms
+
     def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
         return self._wrote(self.lake.merge(table, arrived, **rules))
 

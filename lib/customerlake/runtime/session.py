@@ -114,7 +114,7 @@ def _local() -> SparkSession:
     os.environ["JAVA_HOME"] = str(find_java())
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")  # no look-up of a name that a laptop may not have
-    values = yaml.safe_load((shipped("conf") / "spark" / "local.yaml").read_text(encoding="utf-8"))
+    values = _values("local")
     values["spark.driver.extraJavaOptions"] += f' -Dlog4j2.configurationFile="{_log_settings()}"'
     builder = SparkSession.builder.appName("customerlake")
     for key, value in (values | REQUIRED).items():
@@ -124,6 +124,12 @@ def _local() -> SparkSession:
 
         builder = configure_spark_with_delta_pip(builder)
     return builder.getOrCreate()
+
+
+def _values(of: str) -> dict[str, str]:
+    """The values of conf/spark/<of>.yaml."""
+    values: dict[str, str] = yaml.safe_load((shipped("conf") / "spark" / f"{of}.yaml").read_text(encoding="utf-8"))
+    return values
 
 
 def _log_settings() -> Path:
@@ -138,7 +144,8 @@ def _log_settings() -> Path:
 
 
 def _sail() -> SparkSession:
-    os.environ.setdefault("RUST_LOG", "error")  # its notes of each session would stand between the run's own lines
+    for name, value in _values("sail").items():  # before it is loaded
+        os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition")  # windows over months, not rows
     try:
         from pysail.spark import SparkConnectServer  # an extra: absent where only JVM Spark is used

@@ -100,6 +100,13 @@ def rejected_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) ->
     ).transform(REJECTED_ORDER_LINES.conform)
 
 
+def first_instant(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """One row, first_micros: the earliest ordered_at of bronze.sales in microseconds of Unix time; null without one."""
+    instants = sales.select(trimmed("ordered_at").alias("ordered_at")).distinct()  # many lines share one
+    others = {name: F.lit(None).cast("string") for name in CONTRACT if name != "ordered_at"}
+    return instants.withColumns(others).transform(typed).agg(F.unix_micros(F.min("ordered_at")).alias("first_micros"))
+
+
 def distinct_lines(sales: DataFrame) -> DataFrame:
     """One row per distinct received line: the contract's texts, trimmed, with count_received and the first origin."""
     return (
@@ -199,7 +206,10 @@ def trimmed(name: str) -> Column:
 
 
 def without_zero_decimals(name: str) -> Column:
-    return F.regexp_replace(name, r"\.0+$", "")
+    """17850.0 and 17850.00 are 17850. The usual .0 is cut off, which takes a fraction of what a pattern does."""
+    text = F.col(name)
+    cut = F.when(text.endswith(".0"), F.left(text, F.length(text) - 2))
+    return F.when(text.contains("."), F.coalesce(cut, F.regexp_replace(text, r"\.0+$", ""))).otherwise(text)
 
 
 def number(name: str) -> Column:
