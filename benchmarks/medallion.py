@@ -49,6 +49,7 @@ SCRIPTS = {
     "duckdb": ("duckdb_delta.py",),
     "polars": ("polars_delta.py",),
 }
+ON_JVM = ("spark", "plain")
 DAY_BEFORE_THE_LAST = "2011-12-08"  # an as_of for which the measured lakes hold no gold yet
 PACKAGES = ("customerlake", "pysail", "pyspark", "delta-spark", "deltalake", "duckdb", "polars", "polars-hash")
 
@@ -68,7 +69,7 @@ class Benchmark:
         self.differences: list[str] = []
         self.own = next((name for name in ("sail", "spark") if name in contenders), None)  # whose lakes are kept
         self.environment = dict(os.environ)
-        if {"spark", "plain"} & set(contenders):
+        if set(ON_JVM) & set(contenders):
             self.environment |= {"JAVA_HOME": str(find_java()), "SPARK_LOCAL_HOSTNAME": "localhost"}
 
     def measure_scale(self, scale: int) -> None:
@@ -193,19 +194,19 @@ class Benchmark:
                 dataclasses.asdict(f) | {"ratio_to_best": ratio(f.seconds, best_seconds(self.figures, f.scale))}
                 for f in self.figures
             ],
-            "growth_exponents": {name: growth_exponent(self.figures, name) for name in self.contenders},
+            "growth_exponents": {name: growth_exponent(self.figures, name) for name in NAMES},
             "days_on_sail": [dataclasses.asdict(figure) for figure in self.daily],
             "one_job_wall_seconds": self.one_job,
             "aims": [dataclasses.asdict(verdict) for verdict in self.verdicts()],
             "differences": self.differences,
         }
         (folder / "medallion.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        draw(self.figures, {name: NAMES[name] for name in self.contenders}, folder / "medallion.png")
+        draw(self.figures, {name: NAMES[name] for name in NAMES}, folder / "medallion.png")
 
     def show(self) -> None:
         self.console.print(table_of_figures(self.figures), table_of_days(self.daily, self.one_job))
         growths = Table("contender", "growth exponent, 5x and more", title="growth: 1 is linear")
-        for name in self.contenders:
+        for name in NAMES:
             exponent = growth_exponent(self.figures, name)
             growths.add_row(NAMES[name], "not run" if exponent is None else f"{exponent:.3f}")
         aims = Table("aim", "measured", "", title="aims, as ratios in this run")
@@ -220,6 +221,8 @@ def main() -> None:
     folder = values.folder or Path(tempfile.mkdtemp(prefix="customerlake-medallion-"))
     benchmark = Benchmark(folder.resolve(), values.contenders, values.repeat, values.limit_minutes * 60)
     for scale in values.scales:
+        if scale > values.jvm_up_to:
+            benchmark.contenders = [name for name in benchmark.contenders if name not in ON_JVM]
         benchmark.measure_scale(scale)
         benchmark.measure_days(scale)
         if scale == values.scales[0]:
@@ -234,6 +237,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scales", type=scales, default="1,5,20,50", help="times the real sales; default 1,5,20,50")
     parser.add_argument("--contenders", type=contenders, default=",".join(NAMES), help=f"some of {','.join(NAMES)}")
     parser.add_argument("--folder", type=Path, help="where landed data and lakes go; data of a scale are made once")
+    parser.add_argument(
+        "--jvm-up-to", type=int, default=50, help="largest scale for the two on JVM Spark, which take longest"
+    )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median is shown")
     parser.add_argument("--limit-minutes", type=float, default=60, help="a run that takes longer is stopped")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="where medallion.json and .png go")
