@@ -201,14 +201,14 @@ class Benchmark:
             "differences": self.differences,
         }
         (folder / "medallion.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        draw(self.figures, {name: NAMES[name] for name in NAMES}, folder / "medallion.png")
+        draw(self.figures, NAMES, folder / "medallion.png")
 
     def show(self) -> None:
         self.console.print(table_of_figures(self.figures), table_of_days(self.daily, self.one_job))
         growths = Table("contender", "growth exponent, 5x and more", title="growth: 1 is linear")
-        for name in NAMES:
+        for name, title in NAMES.items():
             exponent = growth_exponent(self.figures, name)
-            growths.add_row(NAMES[name], "not run" if exponent is None else f"{exponent:.3f}")
+            growths.add_row(title, "not run" if exponent is None else f"{exponent:.3f}")
         aims = Table("aim", "measured", "", title="aims, as ratios in this run")
         for verdict in self.verdicts():
             answer = {True: "[green]met[/]", False: "[red]not met[/]", None: ""}[verdict.is_met]

@@ -123,6 +123,23 @@ def test_one_item_bought_and_taken_back_by_one_customer_a_hundred_thousand_times
 
 
 @pytest.mark.full_data
+def test_the_fifths_of_a_million_different_spends(spark, huge):
+    bought = {
+        "order_id": F.col("id").cast("string"),
+        "customer_id": F.concat(F.lit("c"), F.col("id").cast("string")),
+        "ordered_on": F.lit(FIRST),
+        "is_return": F.lit(False),
+        "amount": (F.col("id") + 1).cast("decimal(18,4)"),
+    }
+    spends = spark.range(huge).withColumns(bought)
+
+    scored = rfm(spends, as_of=AS_OF).groupBy("m_score").count().collect()
+
+    # of the spends 1 to n the borders are 0.2 n + 0.8, 0.4 n + 0.6, 0.6 n + 0.4 and 0.8 n + 0.2
+    assert {row["m_score"]: row["count"] for row in scored} == dict.fromkeys([1, 2, 3, 4, 5], huge // 5)
+
+
+@pytest.mark.full_data
 def test_the_window_over_months_gets_a_row_for_each_month_of_a_million_orders(orders):
     with_month = orders.withColumn("month", F.trunc("ordered_on", "month"))
 
