@@ -19,7 +19,6 @@ PLACED = ".customerlake-placed"  # in Spark's jar folder: which jars were put th
 IVY_SETTINGS = "CUSTOMERLAKE_IVY_SETTINGS"  # environment: an Ivy settings file that names a mirror
 
 
-# Starts what every run starts: Delta's write, its read of its own log, its merge, and Arrow's way to Python.
 def spark_folder() -> Path:
     """The folder of the installed pyspark package, found without importing it.
 

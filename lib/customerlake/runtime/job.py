@@ -152,12 +152,12 @@ class Run:
 
     def all_later(self, first: DataFrame, table: Table, column: str) -> bool:
         """Whether the instant of `first` (one row, microseconds of Unix time) is after every one that `table` holds."""
-        row, last = first.first(), self.lake.largest(table, column)
-        if row is None or row[0] is None:
-            return False
-        return (
-            last is None or row[0] > last.timestamp() * 1e6 + 1000
-        )  # the log's statistics may leave out a part of a ms
+        last = self.lake.largest(table, column)
+        if last is None:  # nothing is held: no need to look for the first
+            return True
+        row = first.first()
+        # the log's statistics may leave out a part of a millisecond
+        return row is not None and row[0] is not None and row[0] > last.timestamp() * 1e6 + 1000
 
     def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
         return self._wrote(self.lake.merge(table, arrived, **rules))
