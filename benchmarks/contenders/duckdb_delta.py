@@ -9,14 +9,11 @@ from time import perf_counter
 
 STARTED = perf_counter()
 
-import argparse
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 from deltalake import DeltaTable, write_deltalake
+from stages import places, timed, told
 
 RECEIVED = ("order_id", "product_id", "description", "quantity", "ordered_at", "unit_price", "customer_id", "country")
 
@@ -213,16 +210,13 @@ class Tables:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--landing", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    values = parser.parse_args()
-    tables = Tables(values.root)
+    landing, root = places(__doc__)
+    tables = Tables(root)
     tables.connection.execute("SELECT 1").fetchall()
     cold_start = perf_counter() - STARTED
     stages: dict[str, float] = {}
     with timed("bronze", stages):
-        tables.write("bronze.sales", BRONZE, files=f"{values.landing}/*.csv")
+        tables.write("bronze.sales", BRONZE, files=f"{landing}/*.csv")
     with timed("silver", stages):
         tables.write("quarantine.order_lines", QUARANTINE)
         tables.write("silver.order_lines", ORDER_LINES, partition_by="ordered_month")
@@ -231,14 +225,7 @@ def main() -> None:
         ((as_of,),) = tables.connection.execute("SELECT max(ordered_on) FROM silver.order_lines").fetchall()
         tables.write("gold.rfm", RFM, partition_by="as_of", as_of=as_of)
         tables.write("gold.customer_value", CUSTOMER_VALUE, partition_by="as_of", as_of=as_of)
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))
-
-
-@contextmanager
-def timed(stage: str, stages: dict[str, float]) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    stages[stage] = perf_counter() - start
+    print(told(cold_start, stages))
 
 
 if __name__ == "__main__":

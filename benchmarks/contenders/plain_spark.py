@@ -7,17 +7,14 @@ from time import perf_counter
 
 STARTED = perf_counter()
 
-import argparse
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import yaml
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from stages import places, timed, told
 
 SETTINGS = Path(__file__).parents[2] / "conf" / "spark"
 DELTA = {
@@ -269,11 +266,7 @@ def write(rows: DataFrame, path: Path, *, partition_by: str | None = None) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--landing", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    values = parser.parse_args()
-    root: Path = values.root
+    landing, root = places(__doc__)
     spark = session()
     spark.sql("SELECT 1").collect()
     cold_start = perf_counter() - STARTED
@@ -283,7 +276,7 @@ def main() -> None:
         return spark.read.format("delta").load(str(root / name))
 
     with timed("bronze", stages):
-        write(received(spark, values.landing), root / "bronze" / "sales")
+        write(received(spark, landing), root / "bronze" / "sales")
     with timed("silver", stages):
         sales = table("bronze/sales")
         write(quarantine(sales), root / "quarantine" / "order_lines")
@@ -294,14 +287,7 @@ def main() -> None:
         made = table("silver/orders")
         write(rfm(made, as_of=as_of), root / "gold" / "rfm", partition_by="as_of")
         write(customer_value(made, as_of=as_of), root / "gold" / "customer_value", partition_by="as_of")
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))
-
-
-@contextmanager
-def timed(stage: str, stages: dict[str, float]) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    stages[stage] = perf_counter() - start
+    print(told(cold_start, stages))
 
 
 if __name__ == "__main__":

@@ -8,15 +8,12 @@ from time import perf_counter
 
 STARTED = perf_counter()
 
-import argparse
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import polars_hash as plh
+from stages import places, timed, told
 
 COLUMNS = {
     "InvoiceNo": "order_id",
@@ -269,16 +266,12 @@ def write(rows: pl.LazyFrame, path: Path, *, partition_by: str | None = None) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--landing", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    values = parser.parse_args()
-    root = values.root
+    landing, root = places(__doc__)
     pl.select(pl.lit(1))
     cold_start = perf_counter() - STARTED
     stages: dict[str, float] = {}
     with timed("bronze", stages):
-        write(received(values.landing), root / "bronze" / "sales")
+        write(received(landing), root / "bronze" / "sales")
     with timed("silver", stages):
         sales = pl.scan_delta(root / "bronze" / "sales")
         write(quarantine(sales), root / "quarantine" / "order_lines")
@@ -290,14 +283,7 @@ def main() -> None:
         made = pl.scan_delta(root / "silver" / "orders")
         write(rfm(made, as_of=as_of), root / "gold" / "rfm", partition_by="as_of")
         write(customer_value(made, as_of=as_of), root / "gold" / "customer_value", partition_by="as_of")
-    print(json.dumps({"cold_start": cold_start, "stages": stages}))
-
-
-@contextmanager
-def timed(stage: str, stages: dict[str, float]) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    stages[stage] = perf_counter() - start
+    print(told(cold_start, stages))
 
 
 if __name__ == "__main__":
