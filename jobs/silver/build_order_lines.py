@@ -26,7 +26,7 @@ def main(run: job.Run) -> None:
     )
     for batch in run.new_batches(SALES):
         received = run.read(SALES).where(f"_batch = {batch}")
-        run.replace_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
+        run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
         lines = order_lines(received, typed)
         if run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at"):  # so none of them is known
             run.append(ORDER_LINES, lines)

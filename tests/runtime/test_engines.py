@@ -2,15 +2,20 @@
 
 from datetime import date, datetime
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
+from customerlake.contracts.table import Field, Table
 from customerlake.errors import ConfigError, EngineError
 from customerlake.runtime import job
 from customerlake.runtime.engines import LACKS, engine_for, require
 from customerlake.runtime.pipeline import PIPELINE, step_named
 from customerlake.runtime.session import preferred
+from customerlake.runtime.tables import Lake
 
 TRAININGS = {"train_segments", "train_churn"}
 
@@ -130,6 +135,39 @@ def test_both_engines_replace_a_part_of_a_table_by_path(spark, table):
     part.write.format("delta").mode("overwrite").option("replaceWhere", "id < 2").save(table)
 
     assert ids(spark, f"delta.`{table}`") == [0, 0, 2, 3, 4]
+
+
+LISTED = Table(
+    name="scores.listed",
+    grain="one row per id and as_of",
+    key=("id", "as_of"),
+    partitioned_by=("as_of",),
+    columns=(
+        Field("id", T.StringType(), "which"),
+        Field("as_of", T.DateType(), "the day"),
+        Field("reasons", T.ArrayType(T.StringType()), "why"),
+    ),
+)
+
+
+def as_jvm_spark_writes(path):
+    """Two days of LISTED, whose lists have the element's name that JVM Spark gives them."""
+    reasons = pa.list_(pa.field("element", pa.string()))
+    rows = {"id": ["a", "a"], "as_of": [date(2011, 1, 1), date(2011, 2, 1)], "reasons": [["late"], ["few", "late"]]}
+    schema = pa.schema([("id", pa.string()), ("as_of", pa.date32()), ("reasons", reasons)])
+    write_deltalake(path, pa.table(rows, schema=schema), partition_by=["as_of"])
+
+
+def test_a_day_of_a_table_with_lists_that_jvm_spark_wrote_is_replaced_on_both_engines(tmp_path, spark):
+    lake = Lake(str(tmp_path), lambda: spark)
+    as_jvm_spark_writes(lake.path(LISTED))
+    rows = spark.createDataFrame([("b", date(2011, 2, 1), ["new"]), ("c", date(2011, 2, 1), None)], LISTED.schema)
+
+    written = lake.replace(LISTED, rows, where="as_of IN (DATE'2011-02-01')")
+
+    assert (written.table, written.rows) == ("scores.listed", 2)
+    found = sorted((row["id"], str(row["as_of"]), row["reasons"]) for row in lake.records(LISTED))
+    assert found == [("a", "2011-01-01", ["late"]), ("b", "2011-02-01", ["new"]), ("c", "2011-02-01", None)]
 
 
 def test_results_have_other_types_on_sail_until_they_are_cast(spark, engine):

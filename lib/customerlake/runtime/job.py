@@ -146,9 +146,11 @@ class Run:
         listed = ", ".join(f"DATE'{day}'" for day in dates)
         return self._wrote(self.lake.replace(table, df, where=f"as_of IN ({listed})"))
 
-    def replace_batch(self, table: Table, df: DataFrame, batch: int) -> Written:
-        """Replace the rows of one landing, of which there are none unless it was taken before and not recorded."""
-        return self._wrote(self.lake.replace(table, df, where=f"_batch = {batch}"))
+    def add_batch(self, table: Table, df: DataFrame, batch: int) -> Written:
+        """Add the rows of one landing; when it was taken before and not recorded, those that are not there yet."""
+        if self.newest_batch(table) < batch:
+            return self.append(table, df)
+        return self.merge(table, df, when_matched="false")
 
     def all_later(self, first: DataFrame, table: Table, column: str) -> bool:
         """Whether the instant of `first` (one row, microseconds of Unix time) is after every one that `table` holds."""

@@ -73,6 +73,11 @@ def _standard_error_in(file: Path | None) -> Iterator[None]:
         os.close(own)
 
 
+def is_sail(spark: SparkSession) -> bool:
+    """Whether a session that was started here is sail's."""
+    return hasattr(spark, "_customerlake_server")
+
+
 def stop(spark: SparkSession) -> None:
     """End a session, and the server behind it where this process started one."""
     spark.stop()

@@ -16,10 +16,12 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from customerlake.contracts.table import Table
 from customerlake.errors import StorageError
+from customerlake.runtime.session import is_sail
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,18 @@ class Lake:
         """Replace the rows for which the SQL condition `where` holds, in one commit."""
         if not self.exists(table):
             return self.append(table, df)
+        if is_sail(self._spark()) and any(isinstance(field.dataType, T.ArrayType) for field in table.schema):
+            return self._replace_by_delta_rs(table, df, where)
         return self._write(table, df.write.mode("overwrite").option("replaceWhere", where))
+
+    def _replace_by_delta_rs(self, table: Table, df: DataFrame, where: str) -> Written:
+        """As `replace`, where sail cannot: to it lists that JVM Spark wrote are of another type, by their element's name.
+
+        The rows go through this process. Such tables are lists of reasons: scores and warnings.
+        """
+        rows: pa.Table = df.toArrow().cast(to_arrow_schema(table.schema))
+        write_deltalake(self.path(table), rows, mode="overwrite", predicate=where)
+        return Written(table.name, rows.num_rows, self.version(table))
 
     def merge(
         self,
