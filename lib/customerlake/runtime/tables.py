@@ -87,7 +87,7 @@ class Lake:
         return self._write(table, df.write.mode("overwrite").option("replaceWhere", where))
 
     def _replace_by_delta_rs(self, table: Table, df: DataFrame, where: str) -> Written:
-        """As `replace`, where sail cannot: to it lists that JVM Spark wrote are of another type, by their element's name.
+        """As `replace`, where sail cannot: lists that JVM Spark wrote name their element as it does not expect.
 
         The rows go through this process. Such tables are lists of reasons: scores and warnings.
         """
