@@ -254,7 +254,7 @@ def test_the_registered_pipeline_gives_the_probabilities_of_the_formula_that_sco
     rows = loaded.transform(later.where("days_since_last_order < 90")).select("customer_id", "probability").toPandas()
     by_pipeline = rows.set_index("customer_id")["probability"].map(lambda vector: vector[1])
     expected = by_pipeline.reindex(by_formula["customer_id"])
-    assert expected.nunique() > 10
+    assert (expected.nunique() > 10) == (name != BASELINE)  # recency tells nothing of what is planted: one for all
     np.testing.assert_allclose(by_formula["churn_probability"], expected, rtol=1e-12)
 
 
