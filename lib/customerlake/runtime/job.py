@@ -340,6 +340,8 @@ def _fingerprint(run: Run) -> str:
 
 def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime) -> dict[str, Any]:
     counts = outcome.counts.values()
+    written = {one.table: one.version for one in outcome.written}
+    read = {table: version for table, version in outcome.versions_read.items() if table not in written}  # not its own
     return {
         "run_id": run.run_id,
         "step": outcome.step.name,
@@ -352,8 +354,8 @@ def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime
         "rows_quarantined": sum(count.quarantined for count in counts),
         "rows_duplicate": sum(count.duplicates for count in counts),
         "batch": outcome.batch,
-        "versions_read": list(outcome.versions_read.items()),
-        "versions_written": list({written.table: written.version for written in outcome.written}.items()),
+        "versions_read": list(read.items()),
+        "versions_written": list(written.items()),
         "fingerprint": _fingerprint(run),
         "message": outcome.message or "; ".join(outcome.refused) or None,
     }
