@@ -1,7 +1,6 @@
 """customerlake's own steps, from landed files to gold.rfm and gold.customer_value, in one process.
 
-The steps are the jobs that `customerlake run` runs. Of silver/build_orders.py it does silver.orders alone: the links of
-cancellations are work that no other contender does.
+The steps are the jobs that `customerlake run` runs, without those whose work no other contender does.
 """
 
 from time import perf_counter
@@ -15,8 +14,6 @@ from pathlib import Path
 from customerlake.runtime import job
 from customerlake.runtime.config import shipped
 from customerlake.runtime.pipeline import step_named
-from customerlake.silver.order_lines import ORDER_LINES
-from customerlake.silver.orders import ORDERS, orders
 
 
 def main() -> None:
@@ -32,7 +29,7 @@ def main() -> None:
     cold_start = perf_counter() - STARTED
     stages = {
         "bronze": seconds(run, "land_sales"),
-        "silver": seconds(run, "order_lines") + seconds(run, "orders", sum_orders),
+        "silver": seconds(run, "order_lines") + seconds(run, "orders"),
         "gold": seconds(run, "value"),
     }
     print(json.dumps({"cold_start": cold_start, "stages": stages}))
@@ -48,21 +45,11 @@ def lake_file(landing: Path, root: Path) -> Path:
     return file
 
 
-def seconds(run: job.Run, step: str, main: job.Main | None = None) -> float:
-    outcome = job.execute(step_named(step), run, main)
+def seconds(run: job.Run, step: str) -> float:
+    outcome = job.execute(step_named(step), run)
     if outcome.message or outcome.refused:
         raise SystemExit(f"{step}: {outcome.message or outcome.refused}")
     return outcome.seconds
-
-
-def sum_orders(run: job.Run) -> None:
-    """silver.order_lines -> silver.orders: only orders with new lines are summed again."""
-    new = run.new_batches(ORDER_LINES)
-    lines = run.read(ORDER_LINES)
-    if new.start > 1:
-        touched = lines.where(f"_batch >= {new.start}").select("order_id").distinct()
-        lines = lines.join(touched, on="order_id", how="left_semi")
-    run.merge(ORDERS, orders(lines))
 
 
 if __name__ == "__main__":

@@ -26,12 +26,15 @@ def main(run: job.Run) -> None:
     )
     for batch in run.new_batches(SALES):
         received = run.read(SALES).where(f"_batch = {batch}")
-        run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
         lines = order_lines(received, typed)
         if run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at"):  # so none of them is known
             run.append(ORDER_LINES, lines)
+            if run.is_accounted_for(received, by=ORDER_LINES, batch=batch):
+                run.make(REJECTED_ORDER_LINES)
+                continue
         else:
             run.merge(ORDER_LINES, lines, when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
+        run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
     run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)
 
 

@@ -21,8 +21,9 @@ from deploy.emr import generate, submit
 FOLDER = Path(generate.__file__).parent
 FILES = ("cluster.json", "steps.json", "application.json", "jobs.json")
 ORDER = [
-    "land_sales", "order_lines", "orders", "customers", "value", "behaviour", "kpis", "customer_360", "features",
-    "train_segments", "train_churn", "score_segments", "score_churn", "publish_customers", "publish_early_warning",
+    "land_sales", "order_lines", "orders", "cancellations", "customers", "value", "behaviour", "kpis", "customer_360",
+    "features", "train_segments", "train_churn", "score_segments", "score_churn", "publish_customers",
+    "publish_early_warning",
 ]  # fmt: skip
 VALUES = {
     "bucket": "s3://shop/crm",
@@ -105,7 +106,7 @@ def test_every_request_is_as_the_services_own_model_says():
 
 
 def test_there_is_a_request_for_each_step_and_three_others():
-    assert len(requests()) == 15 + 3
+    assert len(requests()) == len(ORDER) + 3
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_the_steps_go_to_a_cluster_that_runs_as_they_went_to_it_first(subnet):
 
     steps = [emr.describe_step(ClusterId=cluster, StepId=step)["Step"] for step in added]
     assert [step["Name"] for step in steps] == ORDER
-    assert steps[4]["Config"] == {
+    assert steps[ORDER.index("value")]["Config"] == {
         "Jar": "command-runner.jar",
         "Args": [
             "spark-submit", "--deploy-mode", "cluster", "--name", "value",

@@ -29,7 +29,6 @@ RUN_STEPS = """
 import sys
 from customerlake.runtime import job
 from customerlake.runtime.pipeline import PIPELINE
-from customerlake.runtime.pipeline import PIPELINE
 root, lake_file, last = sys.argv[1:4]
 run = job.Run(root=root, lake_file=lake_file, engine="sail")
 for step in PIPELINE:

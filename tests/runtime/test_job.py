@@ -19,6 +19,7 @@ from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 FIRST = "1,A,cup,6,2011-01-01 10:00:00,1.5,7,France\n"
+LATER = "4,A,cup,6,2011-02-01 10:00:00,1.5,7,France\n"
 LAST = "2,A,cup,2,2011-01-31 10:00:00,1.5,7,France\n"
 JAN_15, JAN_31 = date(2011, 1, 15), date(2011, 1, 31)
 
@@ -240,6 +241,18 @@ def test_every_row_is_accounted_for(land, execute):
     counts = execute("order_lines").counts["silver.order_lines"]
 
     assert counts == Counts(received=4, accepted=2, quarantined=1, duplicates=1)
+
+
+def test_a_landing_in_which_no_row_breaks_a_rule_leaves_quarantine_as_it_was(land, run, execute):
+    landings = ([FIRST], [LAST, "3,A,cup,six,2011-01-31 11:00:00,1.5,7,France\n"], [LATER])
+    found = []
+    for number, lines in enumerate(landings):
+        land(*lines, name=f"{number}.csv")
+        execute("land_sales")
+        execute("order_lines")
+        found.append((run.lake.count(REJECTED_ORDER_LINES), run.lake.version(REJECTED_ORDER_LINES)))
+
+    assert found == [(0, 0), (1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize(

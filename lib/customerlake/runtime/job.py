@@ -161,6 +161,16 @@ class Run:
         # the log's statistics may leave out a part of a millisecond
         return row is not None and row[0] is not None and row[0] > last.timestamp() * 1e6 + 1000
 
+    def is_accounted_for(self, received: DataFrame, *, by: Table, batch: int) -> bool:
+        """Whether each row received in a landing is in `by`, to which the landing was appended: none broke a rule."""
+        taken = self.read(by).where(F.col("_batch") == batch).agg(F.sum("count_received")).first()
+        return taken is not None and taken[0] == received.count()
+
+    def make(self, table: Table) -> None:
+        """Make a table without rows where it does not exist yet."""
+        if not self.lake.exists(table):
+            self.append(table, self.lake.read(table))
+
     def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
         return self._wrote(self.lake.merge(table, arrived, **rules))
 

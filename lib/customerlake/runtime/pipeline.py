@@ -38,7 +38,10 @@ class Step:
 PIPELINE = (
     Step("land_sales", "bronze/land_sales.py", "landed files as received", is_dated=False),
     Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, ("land_sales",)),
-    Step("orders", "silver/build_orders.py", "orders; cancellations and what they cancel", False, ("order_lines",)),
+    Step("orders", "silver/build_orders.py", "orders, summed from their lines", False, ("order_lines",)),
+    Step(
+        "cancellations", "silver/build_cancellations.py", "returns, and the sales they cancel", False, ("order_lines",)
+    ),
     Step("customers", "silver/build_customers.py", "customers and products", False, ("order_lines",)),
     Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers")),
     Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders",)),
