@@ -1,5 +1,6 @@
 """Lakes of the real sales: one beside its raw files in DuckDB, which built neither; one of forty days with models."""
 
+import gzip
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,10 @@ RunSteps = Callable[[Path, Path, str], list[str]]
 AssertTableIs = Callable[[Table, str, str], None]
 
 EMBEDDED = Path(__file__).parents[2] / "lib" / "customerlake" / "demo" / "online_retail"
+BAD_LINE = (
+    "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+    "536365,85123A,LANTERN,six,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
+)
 TINY_MODELS = """
 churn: {horizon_days: 10, training_dates: 2, training_step_days: 5, retrain_after_days: 5}
 segments: {min_segments: 2, max_segments: 3}
@@ -43,11 +48,12 @@ FILES = resources.files("customerlake") / "demo" / "online_retail" / "*.csv.gz"
 
 @pytest.fixture(scope="session")
 def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake file over the first forty days of the real sales, whose models are trained in seconds."""
+    """A lake file over the first forty days of the real sales and a bad line, whose models are trained in seconds."""
     folder = tmp_path_factory.mktemp("forty")
     (folder / "landing").mkdir()
     for day in sorted(EMBEDDED.glob("*.csv.gz"))[:40]:
         shutil.copy(day, folder / "landing")
+    (folder / "landing" / "bad.csv.gz").write_bytes(gzip.compress(BAD_LINE.encode()))
     file = folder / "lake.yaml"
     shipped = (EMBEDDED.parents[3] / "conf" / "lakes" / "online_retail.yaml").read_text()
     file.write_text(shipped.replace("path: embedded", "path: landing") + TINY_MODELS)

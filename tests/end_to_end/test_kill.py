@@ -50,19 +50,22 @@ def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never
     if engine != "sail":
         pytest.skip("one engine is enough: what is tested is the commits' order, and the JVM has the models' test")
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    a_table = {
-        "land_sales": "bronze.sales", "order_lines": "silver.order_lines", "orders": "silver.orders",
-        "customers": "silver.products", "value": "gold.customer_value", "behaviour": "gold.purchase_behaviour",
-        "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360", "features": "features.snapshot",
+    tables = {
+        "land_sales": ["bronze.sales"], "order_lines": ["silver.order_lines", "quarantine.order_lines"],
+        "orders": ["silver.orders"], "cancellations": ["silver.cancellations"], "customers": ["silver.products"],
+        "value": ["gold.customer_value"], "behaviour": ["gold.purchase_behaviour"],
+        "kpis": ["gold.profile_statistics"], "customer_360": ["gold.customer_360"], "features": ["features.snapshot"],
     }  # fmt: skip
 
     kills = 0
     for step in BATCH:
-        kills += attempt(run_steps(killed, forty_days, BATCH[-1]), killed, writing(killed, a_table[step]))
+        for table in tables[step]:
+            kills += attempt(run_steps(killed, forty_days, BATCH[-1]), killed, writing(killed, table))
         kills += attempt(run_steps(killed, forty_days, BATCH[-1]), killed, recorded(killed))
     attempt(run_steps(whole, forty_days, BATCH[-1]), whole, lambda: False)
 
-    assert kills == 2 * len(BATCH)
+    assert kills == sum(len(tables[step]) + 1 for step in BATCH)
+    assert job.Run(root=str(whole)).lake.count("quarantine.order_lines") == 1
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
 
 
