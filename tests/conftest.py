@@ -46,12 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--engine") == "spark":
-        return
-    only_spark = pytest.mark.skip(reason="needs JVM Spark: run with --engine spark")
+    left_out, reason = {
+        "sail": ("spark_only", "needs JVM Spark: run with --engine spark"),
+        "spark": ("before_an_engine", "decided before an engine is asked: run with --engine sail"),
+    }[config.getoption("--engine")]
     for item in items:
-        if "spark_only" in item.keywords:
-            item.add_marker(only_spark)
+        if left_out in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +149,7 @@ def step_named(name: str) -> Step:
 
 
 @pytest.fixture(scope="session")
-def assert_same_tables() -> Callable[[job.Run, job.Run], None]:
+def assert_same_tables() -> Iterator[Callable[[job.Run, job.Run], None]]:
     """Compare every table of two lakes, row for row, over all columns but the technical ones.
 
     Rows of one run's last as_of are compared; quarantine without the run that took the row. Doubles of fitted models
@@ -177,4 +178,5 @@ def assert_same_tables() -> Callable[[job.Run, job.Run], None]:
             missing = connection.sql("SELECT * FROM theirs EXCEPT ALL SELECT * FROM ours LIMIT 3").fetchall()
             assert (extra, missing) == ([], []), table.name
 
-    return compare
+    yield compare
+    connection.close()

@@ -1,0 +1,170 @@
+"""Time what was chosen for silver beside what it replaced, on sail, over the real sales five times.
+
+    .venv/bin/python benchmarks/choices.py
+    .venv/bin/python benchmarks/choices.py --scale 20 --repeat 1
+
+Each pair gives the same rows. The two are computed in turns, in all of their columns, and not written, but for merge
+and append. CPU seconds of this process, in which sail runs: the median of the repeats. DECISIONS.md says why.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Shown
+
+from contenders.customerlake_jobs import lake_file
+from customerlake.bronze.sources.sales import CONTRACT, SALES
+from customerlake.contracts.quarantine import rows_where
+from customerlake.contracts.table import Table
+from customerlake.runtime import job
+from customerlake.runtime.pipeline import step_named
+from customerlake.silver.cancellations import (
+    OF_LINES,
+    SAME_ITEM,
+    claim_parts,
+    is_candidate,
+    of_items_taken_back,
+    pair_whole_lines,
+)
+from customerlake.silver.order_lines import (
+    LATER_LANDING,
+    ORDER_LINES,
+    RECEIVED_AGAIN,
+    distinct_lines,
+    origin,
+    trimmed_texts,
+    typed_lines,
+)
+from customerlake.silver.orders import products_by_order
+from scaled_sales import land, real_days
+
+Work = Callable[[], object]
+Prepare = Callable[[], Work]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=int, default=5, help="times the real sales")
+    parser.add_argument("--repeat", type=int, default=3)
+    values = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="customerlake-choices-") as folder:
+        run = lake(Path(folder), values.scale)
+        result = Shown("what", "before", "now", title=f"CPU seconds on sail, {run.lake.count(SALES):,} lines")
+        for what, before, now in pairs(run):
+            measured = [(cpu_seconds(before), cpu_seconds(now)) for _ in range(values.repeat)]
+            result.add_row(what, *(f"{statistics.median(seconds):.1f}" for seconds in zip(*measured, strict=True)))
+    Console(width=120).print(result)
+
+
+def lake(folder: Path, scale: int) -> job.Run:
+    """Bronze and order lines of the sales so many times."""
+    land(real_days(), folder / "landing", copies=scale)
+    made = lake_file(folder / "landing", folder / "lake")
+    run = job.Run(root=str(folder / "lake"), lake_file=str(made), engine="sail")
+    for step in ("land_sales", "order_lines"):
+        outcome = job.execute(step_named(step), run)
+        if outcome.message:
+            raise SystemExit(f"{step}: {outcome.message}")
+    return run
+
+
+def pairs(run: job.Run) -> Iterator[tuple[str, Prepare, Prepare]]:
+    """(what, as it was before, as it is now)."""
+    sales, lines = run.lake.read(SALES), run.lake.read(ORDER_LINES)
+    typed = typing(run)
+    texts = sales.select(*[text.alias(name) for name, text in trimmed_texts().items()], "_source_file", "_line_number")
+    pair = F.min(F.struct("_source_file", "_line_number"))
+    yield (
+        "the first of equal lines: the least pair of file and line, or the least text of the two",
+        computed(texts.groupBy(*CONTRACT).agg(pair.alias("first"))),
+        computed(texts.groupBy(*CONTRACT).agg(F.min(origin()).alias("first"))),
+    )
+    keys = [name for name in ORDER_LINES.column_names if not name.startswith("_") and name != "count_received"]
+    yield (
+        "equal lines told apart after typing, by eighteen columns, or before, by eight texts",
+        computed(texts.withColumn("_problem", F.lit(None).cast("string")).transform(typed).groupBy(*keys).count()),
+        computed(sales.transform(distinct_lines).transform(typed).select(*keys, "count_received")),
+    )
+    judged = sales.transform(distinct_lines).transform(typed)
+    is_sound = F.coalesce(*[check.reason() for check in ORDER_LINES.checks]).isNull()
+    yield (
+        "rows that break no rule, by a filter or by an explode",
+        computed(judged.where(is_sound)),
+        computed(judged.transform(rows_where(is_sound))),
+    )
+    products = lines.where("is_product").select("order_id", "product_id")
+    yield (
+        "products of an order, by a distinct count or by two groupings",
+        computed(products.groupBy("order_id").agg(F.count_distinct("product_id"))),
+        computed(lines.transform(products_by_order)),
+    )
+    candidates = lines.where(is_candidate()).select("order_line_id", "order_id", *SAME_ITEM, *OF_LINES)
+    yield (
+        "returns linked over all lines, or over those of items taken back",
+        computed(candidates.transform(pair_whole_lines).transform(claim_parts).where("is_return")),
+        computed(
+            candidates.transform(of_items_taken_back)
+            .transform(pair_whole_lines)
+            .transform(claim_parts)
+            .where("is_return")
+        ),
+    )
+    half = lines.where("ordered_on < DATE'2011-07-01'")
+    rest = lines.where("ordered_on >= DATE'2011-07-01'").withColumn("_batch", F.lit(10**6).cast("long"))
+    rules = {"when_matched": LATER_LANDING, "update": RECEIVED_AGAIN}
+    yield (
+        "the later half of the lines, merged into the earlier half or appended to it",
+        written(run, half, lambda table: run.lake.merge(table, rest, **rules)),
+        written(run, half, lambda table: run.lake.append(table, rest)),
+    )
+
+
+def typing(run: job.Run) -> Callable[[DataFrame], DataFrame]:
+    feed = run.config.feeds.sales
+    return typed_lines(
+        timestamp_format=feed.timestamp_format,
+        time_zone=run.config.time_zone,
+        currency=run.config.currency,
+        channel=feed.channel,
+        cancellation_prefix=feed.cancellation_prefix,
+        line_kinds=feed.line_kinds,
+    )
+
+
+def computed(df: DataFrame) -> Prepare:
+    """Compute every column of every row, and bring one number."""
+    hashed = df.select(F.hash(*df.columns).alias("hash")).agg(F.sum("hash"))
+    return lambda: hashed.collect
+
+
+def written(run: job.Run, before: DataFrame, write: Callable[[Table], object]) -> Prepare:
+    """Write into a table that holds `before`, a new one each time."""
+    numbers = count()
+
+    def prepare() -> Work:
+        table = dataclasses.replace(ORDER_LINES, name=f"bench.lines_{id(write)}_{next(numbers)}")
+        run.lake.append(table, before)
+        return lambda: write(table)
+
+    return prepare
+
+
+def cpu_seconds(prepare: Prepare) -> float:
+    """Of the work, once it is prepared."""
+    work = prepare()
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    main()
