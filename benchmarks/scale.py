@@ -22,7 +22,7 @@ from rich.table import Table
 HERE = Path(__file__).parent
 LINES = 10**10
 TERABYTE = 10**12
-MEASURES = ("read", "shuffled", "spilled", "written")
+MEASURES = ("shuffled", "spilled", "written")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,7 @@ def worked_out(small: dict[str, Any], large: dict[str, Any], lines: int = LINES)
         if one["step"] != other["step"]:
             raise SystemExit(f"The steps differ: {one['step']} and {other['step']}. Measure both sizes again.")
         seconds = (other["task_seconds"] - one["task_seconds"]) / more_lines * lines
-        bytes_of = {
-            name: (other["bytes_of"].get(name, 0) - one["bytes_of"].get(name, 0)) / more_lines * lines
-            for name in MEASURES
-        }
+        bytes_of = {name: (other["bytes_of"][name] - one["bytes_of"][name]) / more_lines * lines for name in MEASURES}
         result.append(
             WorkedOut(
                 one["step"],

@@ -5,19 +5,20 @@ import pytest
 from scale import worked_out
 
 
-def asked(lines, step="orders", task_seconds=10.0, **bytes_of):
+def asked(lines, step="orders", task_seconds=10.0, shuffled=0, written=0):
+    bytes_of = {"shuffled": shuffled, "spilled": 0, "written": written}
     return {"lines": lines, "steps": [{"step": step, "task_seconds": task_seconds, "bytes_of": bytes_of}]}
 
 
 def test_a_step_goes_on_along_the_line_through_two_sizes():
-    small = asked(1_000, task_seconds=10.0, read=50_000, shuffled=5_000)
-    large = asked(4_000, task_seconds=40.0, read=80_000, shuffled=5_000)
+    small = asked(1_000, task_seconds=10.0, written=50_000, shuffled=5_000)
+    large = asked(4_000, task_seconds=40.0, written=80_000, shuffled=5_000)
 
     (one,) = worked_out(small, large, lines=36_000_000)
 
     assert one.core_hours == pytest.approx(100.0)  # a hundredth of a second a line
     assert one.growth == pytest.approx(1.0)
-    assert one.terabytes == pytest.approx({"read": 0.00036, "shuffled": 0, "spilled": 0, "written": 0})
+    assert one.terabytes == pytest.approx({"shuffled": 0, "spilled": 0, "written": 0.00036})
 
 
 def test_a_step_of_less_than_two_seconds_says_nothing_of_its_growth():
