@@ -101,12 +101,14 @@ def pairs(run: job.Run) -> Iterator[tuple[str, Prepare, Prepare]]:
         computed(judged.where(is_sound)),
         computed(judged.transform(rows_where(is_sound))),
     )
-    amounts = lines.groupBy("order_id").agg(F.sum("amount").alias("amount"))
+    sums = (F.sum("amount").alias("amount"), F.count("*").alias("lines"))
     distinct = F.count_distinct(F.when(F.col("is_product"), F.col("product_id")))
     yield (
-        "amount and products of an order, with a distinct count or with two groupings and a join",
-        computed(lines.groupBy("order_id").agg(F.sum("amount").alias("amount"), distinct.alias("products"))),
-        computed(amounts.join(lines.transform(products_by_order), on="order_id", how="left")),
+        "sums and products of an order, with a distinct count or with two groupings and a join",
+        computed(lines.groupBy("order_id").agg(*sums, distinct.alias("products"))),
+        computed(
+            lines.groupBy("order_id").agg(*sums).join(lines.transform(products_by_order), on="order_id", how="left")
+        ),
     )
     candidates = lines.where(is_candidate()).select("order_line_id", "order_id", *SAME_ITEM, *OF_LINES)
     yield (

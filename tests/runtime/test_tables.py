@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from chispa import assert_df_equality
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
@@ -268,6 +269,19 @@ def test_the_log_tells_no_largest_value_where_there_is_none(lake, things):
 
     assert lake.largest(THINGS, "price") is None
     assert lake.smallest(THINGS, "price") is None
+
+
+@pytest.mark.parametrize("columns_then", ["0", "32"], ids=["none of all files", "none of one file"])
+def test_the_largest_value_is_that_of_the_rows_where_there_are_no_statistics(folders, things, columns_then):
+    folders.append(THINGS, things(("b", 5, 1)))
+    log = DeltaTable(folders.path(THINGS))
+    log.alter.set_table_properties({"delta.dataSkippingNumIndexedCols": "0"})
+    write_deltalake(log, things(("a", 9, 2), ("c", 1, 2)).toArrow(), mode="append")
+    log.alter.set_table_properties({"delta.dataSkippingNumIndexedCols": columns_then})
+
+    assert (folders.smallest(THINGS, "price"), folders.largest(THINGS, "price")) == (1, 9)
+    assert folders.largest(THINGS, "_batch") == 2
+    assert folders.count(THINGS) == 3
 
 
 def test_a_ledger_is_read_as_it_was_recorded(lake):

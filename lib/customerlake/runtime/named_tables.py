@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -36,18 +36,13 @@ class NamedLake(Lake):
         return self._history(table)[0] if self.exists(table) else -1
 
     def count(self, table: Table | str) -> int:
-        return self._spark().table(self.path(table)).count() if self.exists(table) else 0
+        return self._rows(table).count() if self.exists(table) else 0
 
     def largest(self, table: Table | str, column: str) -> Any:
-        return self._of_column(table, F.max(column))
+        return self._of_rows(table, F.max(column)) if self.exists(table) else None
 
     def smallest(self, table: Table | str, column: str) -> Any:
-        return self._of_column(table, F.min(column))
-
-    def read(self, table: Table) -> DataFrame:
-        if not self.exists(table):
-            return self._spark().createDataFrame([], table.schema)
-        return self._spark().table(self.path(table)).select(*table.column_names)
+        return self._of_rows(table, F.min(column)) if self.exists(table) else None
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         rows: pa.Table = self.read(table).toArrow()
@@ -65,9 +60,8 @@ class NamedLake(Lake):
     def record(self, table: Table, rows: list[dict[str, Any]]) -> Written:
         return self.append(table, self._spark().createDataFrame(_whole(rows, table), table.schema))
 
-    def _of_column(self, table: Table | str, value: Column) -> Any:
-        row = self._spark().table(self.path(table)).agg(value).first() if self.exists(table) else None
-        return row[0] if row else None
+    def _rows(self, table: Table | str) -> DataFrame:
+        return self._spark().table(self.path(table))
 
     def _save(self, table: Table, writer: DataFrameWriter) -> None:
         self._spark().sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")

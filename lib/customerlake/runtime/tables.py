@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -53,22 +54,24 @@ class Lake:
 
     def count(self, table: Table | str) -> int:
         """Rows, as the Delta log has counted them; 0 where the table does not exist yet."""
-        return sum(self._file_statistics(table, "num_records"))
+        counts = self._of_files(table, "num_records")
+        return sum(counts) if None not in counts else self._rows(table).count()
 
     def largest(self, table: Table | str, column: str) -> Any:
         """The largest value of a column by the Delta log's statistics; None where there is no row."""
-        return max(self._file_statistics(table, f"max.{column}"), default=None)
+        values = self._of_files(table, f"max.{column}")
+        return max(values, default=None) if None not in values else self._of_rows(table, F.max(column))
 
     def smallest(self, table: Table | str, column: str) -> Any:
         """The smallest value of a column by the Delta log's statistics; None where there is no row."""
-        return min(self._file_statistics(table, f"min.{column}"), default=None)
+        values = self._of_files(table, f"min.{column}")
+        return min(values, default=None) if None not in values else self._of_rows(table, F.min(column))
 
     def read(self, table: Table) -> DataFrame:
         """The table's newest version; no rows where the table does not exist yet."""
         if not self.exists(table):
             return self._spark().createDataFrame([], table.schema)
-        loaded = self._spark().read.format("delta").load(self.path(table))
-        return loaded.select(*table.column_names)  # sail puts the columns of a partition last
+        return self._rows(table).select(*table.column_names)  # sail puts the columns of a partition last
 
     def append(self, table: Table, df: DataFrame) -> Written:
         """Add rows in one commit."""
@@ -218,10 +221,16 @@ class Lake:
         except TableNotFoundError as error:
             raise StorageError(f"{self.path(table)} is no table yet.") from error
 
-    def _file_statistics(self, table: Table | str, column: str) -> list[Any]:
+    def _of_files(self, table: Table | str, statistic: str) -> list[Any]:
+        """A statistic of each file by the log; None where its writer left it out, or the file has no such value."""
         if not self.exists(table):
             return []
         actions = pa.table(self._log(table).get_add_actions(flatten=True))
-        if column not in actions.column_names:
-            return []
-        return [value for value in actions[column].to_pylist() if value is not None]
+        return actions[statistic].to_pylist() if statistic in actions.column_names else [None] * actions.num_rows
+
+    def _of_rows(self, table: Table | str, value: Column) -> Any:
+        row = self._rows(table).agg(value).first()
+        return row[0] if row else None
+
+    def _rows(self, table: Table | str) -> DataFrame:
+        return self._spark().read.format("delta").load(self.path(table))
