@@ -163,7 +163,7 @@ class Run:
 
     def is_accounted_for(self, received: DataFrame, *, by: Table, batch: int) -> bool:
         """Whether each row received in a landing is in `by`, to which the landing was appended: none broke a rule."""
-        taken = self.read(by).where(F.col("_batch") == batch).agg(F.sum("count_received")).first()
+        taken = self.lake.read(by).where(F.col("_batch") == batch).agg(F.sum("count_received")).first()
         return taken is not None and taken[0] == received.count()
 
     def make(self, table: Table) -> None:
