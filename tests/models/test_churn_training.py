@@ -203,6 +203,8 @@ def test_the_run_holds_a_model_card_with_purpose_dates_limits_and_both_metrics(r
     for part in ("**Purpose.**", "**Who is scored.**", "**Limits.**", "2011-05-22, 2011-06-12", "2011-09-10"):
         assert part in card
     assert f"| roc_auc | {winner.metrics['roc_auc']:.4f} | {winner.baseline['roc_auc']:.4f} |" in card
+    described = registry.client.get_run(winner.version.run_id).data.tags["mlflow.note.content"]
+    assert described == card  # what MLflow's page of the run begins with
 
 
 def test_the_registered_model_holds_a_signature_and_its_environment(winner):

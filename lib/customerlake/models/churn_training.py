@@ -80,7 +80,7 @@ def train_churn(
         typical = typical_values(training, ALL_FEATURES)
         kept = {"candidate": best.name, "typical": typical, "formula": best.formula.model_dump()}
         registry.log_values(kept, "scoring.json")
-        registry.log_text(_card(config, split, best, baseline), "model_card.md")
+        registry.log_card(_card(config, split, best, baseline))
         progress(f"churn: registering {best.name}")
         sample = holdout.select(*ALL_FEATURES).limit(5).toPandas()
         output = Churn(config, best.name).score(holdout, best.formula).select("churn_probability").limit(5).toPandas()

@@ -21,6 +21,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from pyspark.ml import PipelineModel
 
 from customerlake.errors import ModelError
@@ -99,8 +100,10 @@ class Registry:
         with tempfile.TemporaryDirectory() as folder:
             mlflow.log_artifact(str(save(chart, Path(folder) / f"{name}.png")), "figures")
 
-    def log_text(self, text: str, name: str) -> None:
-        mlflow.log_text(text, name)
+    def log_card(self, card: str) -> None:
+        """Keep the model card, and show it as the run's description."""
+        mlflow.log_text(card, "model_card.md")
+        mlflow.set_tag(MLFLOW_RUN_NOTE, card)
 
     def log_values(self, values: Mapping[str, Any], name: str) -> None:
         """Keep values that scoring needs beside the model."""

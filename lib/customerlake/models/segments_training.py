@@ -59,7 +59,7 @@ def train_segments(
         registry.log_figure(_figure(found, names, model, as_of), "segments")
         kept = {"names": {str(number): name for number, name in names.items()}, "formula": formula.model_dump()}
         registry.log_values(kept, "scoring.json")
-        registry.log_text(_card(found, names, config, as_of), "model_card.md")
+        registry.log_card(_card(found, names, config, as_of))
         progress("segments: registering")
         sample = customers.select(*CLUSTERED).limit(5).toPandas()
         output = scored.select("segment_id").limit(5).toPandas()
