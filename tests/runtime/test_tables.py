@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.errors import StorageError
 from customerlake.runtime.named_tables import NamedLake
-from customerlake.runtime.tables import Lake, Written
+from customerlake.runtime.tables import MOST_LEDGER_FILES, Lake, Written
 
 THINGS = Table(
     name="silver.things",
@@ -294,6 +294,40 @@ def test_a_ledger_is_read_as_it_was_recorded(lake):
 
     assert written == Written("ops.ledger", rows=1, version=1)
     assert sorted(lake.records(LEDGER), key=lambda row: row["entry"]) == [first, second]
+
+
+def entry(name):
+    return {"entry": name, "at": datetime(2011, 1, 1, 12, tzinfo=UTC), "versions": [("gold.rfm", 3)]}
+
+
+def by_entry(records):
+    return sorted(records, key=lambda row: row["entry"])
+
+
+def test_a_ledger_of_many_entries_stays_a_few_files(folders, spark):
+    entries = [entry(f"{number:03}") for number in range(2 * MOST_LEDGER_FILES + 5)]
+    for one in entries:
+        folders.record(LEDGER, [one])
+    read_anew = Lake(folders.root, lambda: spark).records(LEDGER)
+
+    assert by_entry(folders.records(LEDGER)) == by_entry(read_anew) == entries
+    assert len(DeltaTable(folders.path(LEDGER)).file_uris()) <= MOST_LEDGER_FILES
+
+
+def test_what_another_process_records_is_read_too(folders, spark):
+    other = Lake(folders.root, lambda: spark)
+    folders.record(LEDGER, [entry("a")])
+    other.record(LEDGER, [entry("b")])
+    folders.record(LEDGER, [entry("c")])
+
+    assert by_entry(folders.records(LEDGER)) == by_entry(other.records(LEDGER)) == [entry(name) for name in "abc"]
+
+
+def test_what_a_reader_does_to_a_ledgers_rows_list_stays_with_the_reader(folders):
+    folders.record(LEDGER, [entry("a")])
+    folders.records(LEDGER).clear()
+
+    assert folders.records(LEDGER) == [entry("a")]
 
 
 def test_a_ledger_can_be_read_by_the_engine(lake, spark):

@@ -6,7 +6,9 @@ Delta log itself knows (versions, row counts, largest values) and the small ledg
 without an engine.
 """
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,6 +26,9 @@ from customerlake.contracts.table import Table
 from customerlake.errors import StorageError
 from customerlake.runtime.session import is_sail
 
+MOST_LEDGER_FILES = 50
+OF_LEDGERS: dict[str, str | None] = {"delta.checkpointInterval": "10"}  # their logs are long, and opened all the time
+
 
 @dataclass(frozen=True)
 class Written:
@@ -40,6 +45,7 @@ class Lake:
     def __init__(self, root: str, spark: Callable[[], SparkSession]) -> None:
         self.root = root.rstrip("/")
         self._spark = spark
+        self._ledgers: dict[str, tuple[int, list[dict[str, Any]]]] = {}  # version and rows of those that were read
 
     def path(self, table: Table | str) -> str:
         name = table if isinstance(table, str) else table.name
@@ -114,6 +120,12 @@ class Lake:
         """
         if not self.exists(table):
             return self.append(table, arrived)
+        with self._computed_once(arrived) as rows:
+            return self._merge(table, rows, when_matched, update)
+
+    def _merge(
+        self, table: Table, arrived: DataFrame, when_matched: str | None, update: Mapping[str, str] | None
+    ) -> Written:
         before = self.version(table)
         view = f"arrived_{table.name.replace('.', '_')}"
         arrived.createOrReplaceTempView(view)
@@ -130,6 +142,16 @@ class Lake:
         ).collect()
         return self._last_write(table, before)
 
+    @contextmanager
+    def _computed_once(self, df: DataFrame) -> Iterator[DataFrame]:
+        """The same rows for a statement that reads them several times, as sail's MERGE does: five times and more."""
+        if not is_sail(self._spark()):
+            yield df
+            return
+        with tempfile.TemporaryDirectory(prefix="customerlake-merge-") as folder:
+            df.write.parquet(f"{folder}/arrived")
+            yield self._spark().read.schema(df.schema).parquet(f"{folder}/arrived")
+
     def _partitions_of(self, arrived: DataFrame, table: Table) -> list[str]:
         """Conditions that the known rows of the arrived rows' partitions fulfil, one for each partition column."""
         conditions = []
@@ -141,7 +163,14 @@ class Lake:
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         """All rows of a small ledger, without an engine; none where it does not exist yet."""
-        return self._log(table).to_pyarrow_table().to_pylist() if self.exists(table) else []
+        if not self.exists(table):
+            return []
+        log = self._log(table)
+        version, rows = self._ledgers.get(table.name, (-1, []))
+        if version != log.version():
+            rows = log.to_pyarrow_table().to_pylist()
+            self._ledgers[table.name] = log.version(), rows
+        return list(rows)
 
     def head(self, table: Table, rows: int) -> pa.Table:
         """Some rows of a table, without an engine. Raises: StorageError when it does not exist yet."""
@@ -158,10 +187,20 @@ class Lake:
         return batches
 
     def record(self, table: Table, rows: list[dict[str, Any]]) -> Written:
-        """Append rows to a small ledger in one commit, without an engine."""
-        schema = to_arrow_schema(table.schema)
-        write_deltalake(self.path(table), pa.Table.from_pylist(rows, schema=schema), mode="append")
-        return Written(table.name, len(rows), self.version(table))
+        """Append rows to a small ledger in one commit, without an engine.
+
+        Each commit is a file, and each reader opens them all: now and then they are put together into one.
+        """
+        known, before = self.records(table), self.version(table)
+        added = pa.Table.from_pylist(rows, schema=to_arrow_schema(table.schema))
+        write_deltalake(self.path(table), added, mode="append", configuration=OF_LEDGERS)
+        log = self._log(table)
+        written = log.version()
+        if written == before + 1:  # else another process wrote too: the next reader finds what
+            self._ledgers[table.name] = written, [*known, *added.to_pylist()]
+        if len(log.file_uris()) > MOST_LEDGER_FILES:
+            log.optimize.compact()
+        return Written(table.name, len(rows), written)
 
     def prepare_root(self) -> None:
         """Make the root folder. Raises: StorageError when it cannot be written."""
