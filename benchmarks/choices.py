@@ -42,7 +42,7 @@ from customerlake.silver.order_lines import (
     distinct_lines,
     origin,
     trimmed_texts,
-    typed_lines,
+    typed_by,
 )
 from customerlake.silver.orders import products_by_order
 from scaled_sales import land, real_days
@@ -80,7 +80,7 @@ def lake(folder: Path, scale: int) -> job.Run:
 def pairs(run: job.Run) -> Iterator[tuple[str, Prepare, Prepare]]:
     """(what, as it was before, as it is now)."""
     sales, lines = run.lake.read(SALES), run.lake.read(ORDER_LINES)
-    typed = typing(run)
+    typed = typed_by(run.config)
     texts = sales.select(*[text.alias(name) for name, text in trimmed_texts().items()], "_source_file", "_line_number")
     pair = F.min(F.struct("_source_file", "_line_number"))
     yield (
@@ -131,18 +131,6 @@ def pairs(run: job.Run) -> Iterator[tuple[str, Prepare, Prepare]]:
         "the later half of the lines, merged into the earlier half or appended to it",
         written(run, half, lambda table: run.lake.merge(table, rest, **rules)),
         written(run, half, lambda table: run.lake.append(table, rest)),
-    )
-
-
-def typing(run: job.Run) -> Callable[[DataFrame], DataFrame]:
-    feed = run.config.feeds.sales
-    return typed_lines(
-        timestamp_format=feed.timestamp_format,
-        time_zone=run.config.time_zone,
-        currency=run.config.currency,
-        channel=feed.channel,
-        cancellation_prefix=feed.cancellation_prefix,
-        line_kinds=feed.line_kinds,
     )
 
 

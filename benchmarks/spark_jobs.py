@@ -51,28 +51,31 @@ class Asked:
 
 def main() -> None:
     values = arguments()
-    folder = values.folder or Path(tempfile.mkdtemp(prefix="customerlake-spark-jobs-"))
-    landing, log = folder / f"landing_{values.scale}x", folder / "events"
-    lines = land(real_days(), landing, copies=values.scale)
+    with tempfile.TemporaryDirectory(prefix="customerlake-spark-jobs-") as folder:
+        measure(Path(folder), values.scale, values.conf, values.results)
+
+
+def measure(folder: Path, scale: int, conf: Sequence[str], results: Path | None) -> None:
+    """Run the steps over the sales so many times, in a folder that is empty, and show what they asked for."""
+    landing, log = folder / "landing", folder / "events"
+    lines = land(real_days(), landing, copies=scale)
     log.mkdir()
     settings = ["spark.eventLog.enabled=true", f"spark.eventLog.dir={log.as_uri()}", "spark.eventLog.compress=false"]
-    settings += ["spark.sql.maxMetadataStringLength=100000", *values.conf]
+    settings += ["spark.sql.maxMetadataStringLength=100000", *conf]
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([f"--conf {setting}" for setting in settings] + ["pyspark-shell"])
     asked = run_steps(folder / "lake", lake_file(landing, folder / "lake"))
     events = list(events_of(log))
     count(events, asked)
-    console = Console(width=130)
-    console.print(table_of_steps(asked), table_of_columns(columns_read(events, folder / "lake")))
-    if values.results:
+    Console(width=130).print(table_of_steps(asked), table_of_columns(columns_read(events, folder / "lake")))
+    if results:
         result = {"lines": lines, "steps": [dataclasses.asdict(one) for one in asked]}
-        file = values.results / f"spark_jobs_{values.scale}x.json"
+        file = results / f"spark_jobs_{scale}x.json"
         file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=int, default=1, help="times the real sales")
-    parser.add_argument("--folder", type=Path, help="an empty folder for data, lake and event log, to keep them")
     parser.add_argument("--results", type=Path, help="write spark_jobs_<scale>x.json there, which scale.py reads")
     parser.add_argument("--conf", action="append", default=[], help="a setting of Spark, key=value, to compare")
     return parser.parse_args()

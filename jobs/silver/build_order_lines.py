@@ -10,31 +10,23 @@ from customerlake.silver.order_lines import (
     first_instant,
     order_lines,
     rejected_lines,
-    typed_lines,
+    typed_by,
 )
 
 
 def main(run: job.Run) -> None:
-    feed = run.config.feeds.sales
-    typed = typed_lines(
-        timestamp_format=feed.timestamp_format,
-        time_zone=run.config.time_zone,
-        currency=run.config.currency,
-        channel=feed.channel,
-        cancellation_prefix=feed.cancellation_prefix,
-        line_kinds=feed.line_kinds,
-    )
+    typed = typed_by(run.config)
     for batch in run.new_batches(SALES):
         received = run.read(SALES).where(f"_batch = {batch}")
         lines = order_lines(received, typed)
-        if run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at"):  # so none of them is known
+        is_later = run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at")  # so none of them is known
+        if is_later:
             run.append(ORDER_LINES, lines)
-            if run.is_accounted_for(received, by=ORDER_LINES, batch=batch):
-                run.make(REJECTED_ORDER_LINES)
-                continue
         else:
             run.merge(ORDER_LINES, lines, when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
-        run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
+        if not (is_later and run.is_accounted_for(received, by=ORDER_LINES, batch=batch)):
+            run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), batch)
+    run.ensure(REJECTED_ORDER_LINES)
     run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)
 
 

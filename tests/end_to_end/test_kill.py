@@ -1,10 +1,11 @@
 """Killed with SIGKILL at any moment and started again, a run ends in the tables of a run that was never killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from customerlake.runtime import job
 from customerlake.runtime.pipeline import PIPELINE
 
+SILVER = [step.name for step in PIPELINE if step.job.startswith(("bronze/", "silver/"))]
 BATCH = [step.name for step in PIPELINE if step.job.startswith(("bronze/", "silver/", "gold/", "features/"))]
+Moment = Callable[[Path], Callable[[], bool]]
 
 
 def attempt(command: Sequence[str], root: Path, kill_when: Callable[[], bool]) -> bool:
@@ -43,30 +46,52 @@ def recorded(root: Path) -> Callable[[], bool]:
     return lambda: bool(set(log.glob("*.json")) - known)
 
 
+A_TABLE = {
+    "land_sales": "bronze.sales", "order_lines": "silver.order_lines", "orders": "silver.orders",
+    "cancellations": "silver.cancellations", "customers": "silver.products", "value": "gold.customer_value",
+    "behaviour": "gold.purchase_behaviour", "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360",
+    "features": "features.snapshot",
+}  # fmt: skip
+
+
 @pytest.mark.full_data
 def test_batch_steps_killed_at_every_boundary_and_in_every_write_end_as_if_never_killed(
     tmp_path, forty_days, run_steps, engine, assert_same_tables
 ):
     if engine != "sail":
         pytest.skip("one engine is enough: what is tested is the commits' order, and the JVM has the models' test")
+    *days, bad = sorted((forty_days.parent / "landing").iterdir())
+    lake_file = shutil.copy(forty_days, tmp_path)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    tables = {
-        "land_sales": ["bronze.sales"], "order_lines": ["silver.order_lines", "quarantine.order_lines"],
-        "orders": ["silver.orders"], "cancellations": ["silver.cancellations"], "customers": ["silver.products"],
-        "value": ["gold.customer_value"], "behaviour": ["gold.purchase_behaviour"],
-        "kpis": ["gold.profile_statistics"], "customer_360": ["gold.customer_360"], "features": ["features.snapshot"],
-    }  # fmt: skip
+    (tmp_path / "landing").mkdir()
 
-    kills = 0
-    for step in BATCH:
-        for table in tables[step]:
-            kills += attempt(run_steps(killed, forty_days, BATCH[-1]), killed, writing(killed, table))
-        kills += attempt(run_steps(killed, forty_days, BATCH[-1]), killed, recorded(killed))
-    attempt(run_steps(whole, forty_days, BATCH[-1]), whole, lambda: False)
+    def land(files: Sequence[Path]) -> None:
+        for file in files:
+            shutil.copy(file, tmp_path / "landing")
 
-    assert kills == sum(len(tables[step]) + 1 for step in BATCH)
+    def kill(when: Callable[[], bool], last: str) -> int:
+        return attempt(run_steps(killed, lake_file, last), killed, when)
+
+    land(days[1:20])  # appended, with no bad line
+    kills = sum(kill(moment(killed), SILVER[-1]) for moment in moments(SILVER))
+    land([days[0], *days[20:], bad])  # merged, as one day is earlier, with a bad line
+    kills += sum(
+        kill(moment(killed), BATCH[-1]) for moment in moments(BATCH, {"order_lines": "quarantine.order_lines"})
+    )
+    attempt(run_steps(whole, lake_file, BATCH[-1]), whole, lambda: False)
+
+    assert kills == 2 * len(SILVER) + 2 * len(BATCH) + 1
     assert job.Run(root=str(whole)).lake.count("quarantine.order_lines") == 1
     assert_same_tables(job.Run(root=str(killed)), job.Run(root=str(whole)))
+
+
+def moments(steps: Sequence[str], second_tables: Mapping[str, str] | None = None) -> Iterator[Moment]:
+    """Of each step: in the write of a table, of a second one where it is named, and at the boundary to the next."""
+    for step in steps:
+        yield lambda root, table=A_TABLE[step]: writing(root, table)
+        if second_tables and step in second_tables:
+            yield lambda root, table=second_tables[step]: writing(root, table)
+        yield recorded
 
 
 @pytest.mark.full_data

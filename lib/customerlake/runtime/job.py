@@ -166,8 +166,8 @@ class Run:
         taken = self.lake.read(by).where(F.col("_batch") == batch).agg(F.sum("count_received")).first()
         return taken is not None and taken[0] == received.count()
 
-    def make(self, table: Table) -> None:
-        """Make a table without rows where it does not exist yet."""
+    def ensure(self, table: Table) -> None:
+        """Make the table where none exists: who looks for its rows then finds that there are none."""
         if not self.lake.exists(table):
             self.append(table, self.lake.read(table))
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -39,10 +39,10 @@ class NamedLake(Lake):
         return self._rows(table).count() if self.exists(table) else 0
 
     def largest(self, table: Table | str, column: str) -> Any:
-        return self._of_rows(table, F.max(column)) if self.exists(table) else None
+        return self._extreme(table, F.max(column))
 
     def smallest(self, table: Table | str, column: str) -> Any:
-        return self._of_rows(table, F.min(column)) if self.exists(table) else None
+        return self._extreme(table, F.min(column))
 
     def records(self, table: Table) -> list[dict[str, Any]]:
         rows: pa.Table = self.read(table).toArrow()
@@ -59,6 +59,10 @@ class NamedLake(Lake):
 
     def record(self, table: Table, rows: list[dict[str, Any]]) -> Written:
         return self.append(table, self._spark().createDataFrame(_whole(rows, table), table.schema))
+
+    def _extreme(self, table: Table | str, value: Column) -> Any:
+        row = self._rows(table).agg(value).first() if self.exists(table) else None
+        return row[0] if row else None
 
     def _rows(self, table: Table | str) -> DataFrame:
         return self._spark().table(self.path(table))

@@ -6,19 +6,19 @@ Delta log itself knows (versions, row counts, largest values) and the small ledg
 without an engine.
 """
 
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
-from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
-from pyspark.sql import functions as F
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -59,19 +59,19 @@ class Lake:
         return self._log(table).version() if self.exists(table) else -1
 
     def count(self, table: Table | str) -> int:
-        """Rows, as the Delta log has counted them; 0 where the table does not exist yet."""
+        """Rows, as the Delta log has counted them, else counted now; 0 where the table does not exist yet."""
         counts = self._of_files(table, "num_records")
-        return sum(counts) if None not in counts else self._rows(table).count()
+        return sum(counts) if None not in counts else self._log(table).to_pyarrow_dataset().count_rows()
 
     def largest(self, table: Table | str, column: str) -> Any:
-        """The largest value of a column by the Delta log's statistics; None where there is no row."""
+        """The largest value of a column, by the Delta log's statistics where each file has them; None without a row."""
         values = self._of_files(table, f"max.{column}")
-        return max(values, default=None) if None not in values else self._of_rows(table, F.max(column))
+        return max(values if None not in values else self._of_rows(table, column, pc.max), default=None)
 
     def smallest(self, table: Table | str, column: str) -> Any:
-        """The smallest value of a column by the Delta log's statistics; None where there is no row."""
+        """The smallest value of a column, as `largest` finds it."""
         values = self._of_files(table, f"min.{column}")
-        return min(values, default=None) if None not in values else self._of_rows(table, F.min(column))
+        return min(values if None not in values else self._of_rows(table, column, pc.min), default=None)
 
     def read(self, table: Table) -> DataFrame:
         """The table's newest version; no rows where the table does not exist yet."""
@@ -140,6 +140,7 @@ class Lake:
             f"WHEN MATCHED AND ({when_matched or changed}) THEN UPDATE SET {settings} "
             "WHEN NOT MATCHED THEN INSERT *"
         ).collect()
+        self._spark().catalog.dropTempView(view)
         return self._last_write(table, before)
 
     @contextmanager
@@ -148,9 +149,13 @@ class Lake:
         if not is_sail(self._spark()):
             yield df
             return
-        with tempfile.TemporaryDirectory(prefix="customerlake-merge-") as folder:
-            df.write.parquet(f"{folder}/arrived")
-            yield self._spark().read.schema(df.schema).parquet(f"{folder}/arrived")
+        folder = f"{self.root}/.merging"  # under the root, whose owner alone may read it
+        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed may have left it
+        try:
+            df.write.parquet(folder)
+            yield self._spark().read.schema(df.schema).parquet(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _partitions_of(self, arrived: DataFrame, table: Table) -> list[str]:
         """Conditions that the known rows of the arrived rows' partitions fulfil, one for each partition column."""
@@ -191,7 +196,8 @@ class Lake:
 
         Each commit is a file, and each reader opens them all: now and then they are put together into one.
         """
-        known, before = self.records(table), self.version(table)
+        known = self.records(table)
+        before, _ = self._ledgers.get(table.name, (-1, []))
         added = pa.Table.from_pylist(rows, schema=to_arrow_schema(table.schema))
         write_deltalake(self.path(table), added, mode="append", configuration=OF_LEDGERS)
         log = self._log(table)
@@ -199,7 +205,8 @@ class Lake:
         if written == before + 1:  # else another process wrote too: the next reader finds what
             self._ledgers[table.name] = written, [*known, *added.to_pylist()]
         if len(log.file_uris()) > MOST_LEDGER_FILES:
-            log.optimize.compact()
+            with suppress(CommitFailedError):  # a step that runs beside this one puts them together too
+                log.optimize.compact()
         return Written(table.name, len(rows), written)
 
     def prepare_root(self) -> None:
@@ -267,9 +274,11 @@ class Lake:
         actions = pa.table(self._log(table).get_add_actions(flatten=True))
         return actions[statistic].to_pylist() if statistic in actions.column_names else [None] * actions.num_rows
 
-    def _of_rows(self, table: Table | str, value: Column) -> Any:
-        row = self._rows(table).agg(value).first()
-        return row[0] if row else None
+    def _of_rows(self, table: Table | str, column: str, extreme: Callable[[pa.Array], pa.Scalar]) -> list[Any]:
+        """An extreme value of each batch of rows, those without any left out: one column is read, without an engine."""
+        batches = self._log(table).to_pyarrow_dataset().scanner(columns=[column]).to_batches()
+        values = [extreme(batch.column(0)).as_py() for batch in batches if batch.num_rows]
+        return [value for value in values if value is not None]
 
     def _rows(self, table: Table | str) -> DataFrame:
         return self._spark().read.format("delta").load(self.path(table))

@@ -10,6 +10,7 @@ from customerlake.bronze.sources.sales import CONTRACT
 from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
 from customerlake.contracts.quarantine import quarantine, quarantine_table
 from customerlake.contracts.table import MONEY, Field, Table
+from customerlake.runtime.config import LakeFile
 
 LARGEST_AMOUNT = (
     10**12
@@ -139,6 +140,19 @@ RECEIVED_AGAIN = {
 }
 """How a known line changes when a later landing brings it again. A landing that is taken twice changes nothing."""
 LATER_LANDING = "arrived._batch > known._batch"
+
+
+def typed_by(config: LakeFile) -> Callable[[DataFrame], DataFrame]:
+    """`typed_lines` by what a lake file says of its sales."""
+    feed = config.feeds.sales
+    return typed_lines(
+        timestamp_format=feed.timestamp_format,
+        time_zone=config.time_zone,
+        currency=config.currency,
+        channel=feed.channel,
+        cancellation_prefix=feed.cancellation_prefix,
+        line_kinds=feed.line_kinds,
+    )
 
 
 def typed_lines(
