@@ -169,7 +169,7 @@ def test_a_run_holds_parameters_metrics_tags_texts_and_figures(registry):
     with registry.run("logged", "the run", {"lake": "test"}) as run_id:
         registry.log_params({"seed": 20})
         registry.log_metrics({"roc_auc": 0.75})
-        registry.log_text("# A card", "model_card.md")
+        registry.log_card("# A card")
         registry.log_figure(chart, "line")
 
     run = registry.client.get_run(run_id)
@@ -178,6 +178,7 @@ def test_a_run_holds_parameters_metrics_tags_texts_and_figures(registry):
     assert run.data.metrics == {"roc_auc": 0.75}
     assert run.data.tags["lake"] == "test"
     assert run.data.tags["mlflow.runName"] == "the run"
+    assert run.data.tags["mlflow.note.content"] == "# A card"  # what MLflow's page of the run begins with
     assert {file.path for file in registry.client.list_artifacts(run_id)} == {"model_card.md", "figures"}
     assert [file.path for file in registry.client.list_artifacts(run_id, "figures")] == ["figures/line.png"]
 
@@ -225,10 +226,10 @@ def test_a_run_that_fails_is_shown_as_failed(registry):
 
 def test_the_store_lies_under_the_lakes_root(registry, registry_folder):
     with registry.run("place", "made", {}) as run_id:
-        registry.log_text("text", "note.md")
+        registry.log_card("text")
 
     assert (registry_folder / "mlflow" / "mlflow.db").is_file()
-    assert list((registry_folder / "mlflow" / "artifacts").glob(f"{run_id}/artifacts/note.md"))
+    assert list((registry_folder / "mlflow" / "artifacts").glob(f"{run_id}/artifacts/model_card.md"))
 
 
 def test_two_lakes_in_one_process_keep_their_stores_apart(registry, trained, tmp_path):
