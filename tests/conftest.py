@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Examples of each property: many on the fast engine, a few on the one that takes seconds for each."""
     settings.register_profile(
         "frames",
-        max_examples={"sail": 12, "spark": 3}[config.getoption("--engine")],
+        max_examples={"sail": 12, "spark": 2}[config.getoption("--engine")],
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],  # examples that write make a folder each
     )
