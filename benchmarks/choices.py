@@ -21,12 +21,11 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Shown
 
-from contenders.customerlake_jobs import lake_file
+from contenders.customerlake_jobs import done, lake_file
 from customerlake.bronze.sources.sales import CONTRACT, SALES
 from customerlake.contracts.quarantine import rows_where
 from customerlake.contracts.table import Table
 from customerlake.runtime import job
-from customerlake.runtime.pipeline import step_named
 from customerlake.silver.cancellations import (
     OF_LINES,
     SAME_ITEM,
@@ -71,9 +70,7 @@ def lake(folder: Path, scale: int) -> job.Run:
     made = lake_file(folder / "landing", folder / "lake")
     run = job.Run(root=str(folder / "lake"), lake_file=str(made), engine="sail")
     for step in ("land_sales", "order_lines"):
-        outcome = job.execute(step_named(step), run)
-        if outcome.message:
-            raise SystemExit(f"{step}: {outcome.message}")
+        done(run, step)
     return run
 
 

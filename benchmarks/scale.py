@@ -22,7 +22,6 @@ from rich.table import Table
 HERE = Path(__file__).parent
 LINES = 10**10
 TERABYTE = 10**12
-MEASURES = ("shuffled", "spilled", "written")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,9 @@ def worked_out(small: dict[str, Any], large: dict[str, Any], lines: int = LINES)
         if one["step"] != other["step"]:
             raise SystemExit(f"The steps differ: {one['step']} and {other['step']}. Measure both sizes again.")
         seconds = (other["task_seconds"] - one["task_seconds"]) / more_lines * lines
-        bytes_of = {name: (other["bytes_of"][name] - one["bytes_of"][name]) / more_lines * lines for name in MEASURES}
+        bytes_of = {
+            name: (other["bytes_of"][name] - one["bytes_of"][name]) / more_lines * lines for name in one["bytes_of"]
+        }
         result.append(
             WorkedOut(
                 one["step"],
@@ -76,15 +77,16 @@ def growth(small: dict[str, Any], large: dict[str, Any], times: float, *, shorte
 
 def shown(steps: list[WorkedOut]) -> Table:
     result = Table("step", title=f"{LINES:,} lines, worked out")
-    for name in ("growth", "core hours", *(f"TB {name}" for name in MEASURES)):
+    measures = list(steps[0].terabytes)
+    for name in ("growth", "core hours", *(f"TB {name}" for name in measures)):
         result.add_column(name, justify="right")
     for one in steps:
         exponent = "" if one.growth is None else f"{one.growth:.2f}"
         result.add_row(
-            one.step, exponent, f"{one.core_hours:,.1f}", *(f"{one.terabytes[name]:.2f}" for name in MEASURES)
+            one.step, exponent, f"{one.core_hours:,.1f}", *(f"{one.terabytes[name]:.2f}" for name in measures)
         )
     result.add_section()
-    sums = (f"{sum(one.terabytes[name] for one in steps):.2f}" for name in MEASURES)
+    sums = (f"{sum(one.terabytes[name] for one in steps):.2f}" for name in measures)
     result.add_row("all", "", f"{sum(one.core_hours for one in steps):,.1f}", *sums)
     return result
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from customerlake.runtime import job
 from customerlake.runtime.config import shipped
+from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import step_named
 
 
@@ -28,9 +29,9 @@ def main() -> None:
         run.spark.sql("SELECT 1").collect()
     cold_start = perf_counter() - STARTED
     stages = {
-        "bronze": seconds(run, "land_sales"),
-        "silver": seconds(run, "order_lines") + seconds(run, "orders"),
-        "gold": seconds(run, "value"),
+        "bronze": done(run, "land_sales").seconds,
+        "silver": done(run, "order_lines").seconds + done(run, "orders").seconds,
+        "gold": done(run, "value").seconds,
     }
     print(json.dumps({"cold_start": cold_start, "stages": stages}))
 
@@ -45,11 +46,12 @@ def lake_file(landing: Path, root: Path) -> Path:
     return file
 
 
-def seconds(run: job.Run, step: str) -> float:
+def done(run: job.Run, step: str) -> Outcome:
+    """Do a step of the pipeline, or end the program with what stopped it."""
     outcome = job.execute(step_named(step), run)
     if outcome.message or outcome.refused:
         raise SystemExit(f"{step}: {outcome.message or outcome.refused}")
-    return outcome.seconds
+    return outcome
 
 
 if __name__ == "__main__":
