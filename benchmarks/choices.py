@@ -69,7 +69,7 @@ def lake(folder: Path, scale: int) -> job.Run:
     land(real_days(), folder / "landing", copies=scale)
     made = lake_file(folder / "landing", folder / "lake")
     run = job.Run(root=str(folder / "lake"), lake_file=str(made), engine="sail")
-    for step in ("land_sales", "order_lines"):
+    for step in ("land_files", "order_lines"):
         done(run, step)
     return run
 

@@ -12,11 +12,11 @@ import duckdb
 from deltalake import DeltaTable
 from pyspark.sql import types as T
 
-from customerlake.bronze.sources.sales import CONTRACT, SALES
+from customerlake.bronze.sources.sales import BRONZE as SALES
 from customerlake.contracts.table import Field, Table
 from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.rfm import RFM
-from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
+from customerlake.silver.order_lines import LINE, ORDER_LINES, REJECTED_ORDER_LINES
 from customerlake.silver.orders import ORDERS
 
 
@@ -33,7 +33,7 @@ def only(table: Table, *names: str) -> Compared:
 
 
 COMPARED = (
-    only(SALES, *CONTRACT),
+    only(SALES, *LINE),
     only(REJECTED_ORDER_LINES, "raw", "reasons", "source_file"),  # the rest says which run took the row
     *(only(table, *table.business_columns) for table in (ORDER_LINES, ORDERS, RFM, CUSTOMER_VALUE)),
 )

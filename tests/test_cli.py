@@ -249,7 +249,7 @@ def test_importing_the_command_starts_no_java_and_no_model_store(command):
 
 
 def test_a_landing_folder_without_files_is_a_run_with_nothing_to_do(command, lake_file, tmp_path):
-    told = command("run", "--only", "land_sales", "--lake", str(lake_file), "--root", str(tmp_path / "lake"))
+    told = command("run", "--only", "land_files", "--lake", str(lake_file), "--root", str(tmp_path / "lake"))
 
     assert told.returncode == 0
     assert "nothing new" in told.stdout
@@ -258,7 +258,7 @@ def test_a_landing_folder_without_files_is_a_run_with_nothing_to_do(command, lak
 def test_a_refused_file_is_named_and_the_exit_code_tells(command, lake_file, sales_folder, tmp_path):
     (sales_folder / "2011-01-05.csv").write_text(HEADER.replace("UnitPrice", "Price"))
 
-    told = command("run", "--only", "land_sales", "--lake", str(lake_file), "--root", str(tmp_path / "lake"))
+    told = command("run", "--only", "land_files", "--lake", str(lake_file), "--root", str(tmp_path / "lake"))
 
     assert told.returncode == 3
     assert "2011-01-05.csv" in told.stdout

@@ -29,7 +29,7 @@ def main() -> None:
         run.spark.sql("SELECT 1").collect()
     cold_start = perf_counter() - STARTED
     stages = {
-        "bronze": done(run, "land_sales").seconds,
+        "bronze": done(run, "land_files").seconds,
         "silver": done(run, "order_lines").seconds + done(run, "orders").seconds,
         "gold": done(run, "value").seconds,
     }

@@ -18,6 +18,9 @@ def main(run: job.Run) -> None:
     if split is None:
         run.remark(f"not trained: needs {needed_days(config.horizon_days)} days of sales before --as-of")
         return
+    if run.read_as_of(SNAPSHOT).isEmpty():
+        run.remark("not trained: the sales name no customer")
+        return
     trained = train_churn(
         registry, config, run.read(SNAPSHOT), run.read(LABELS), split,
         as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress,

@@ -12,6 +12,9 @@ def main(run: job.Run) -> None:
         run.remark("kept: the last version is young enough")
         return
     snapshot = run.read_as_of(SNAPSHOT)
+    if snapshot.isEmpty():
+        run.remark("not trained: the sales name no customer")
+        return
     trained = train_segments(
         registry, config, snapshot, as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress
     )

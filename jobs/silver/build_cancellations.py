@@ -9,7 +9,7 @@ def main(run: job.Run) -> None:
     new = run.new_batches(ORDER_LINES)
     lines = run.read(ORDER_LINES)
     if new.start == 1:  # all is new: no need to look for what is touched
-        run.merge(CANCELLATIONS, cancellations(lines))
+        run.overwrite(CANCELLATIONS, cancellations(lines))
         return
     arrived = lines.where(f"_batch >= {new.start}")
     touched = arrived.select(*SAME_ITEM).distinct()

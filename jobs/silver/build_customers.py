@@ -7,7 +7,12 @@ from customerlake.silver.products import BETTER_SURVIVES, PRODUCTS, products
 
 
 def main(run: job.Run) -> None:
-    arrived = run.read(ORDER_LINES).where(f"_batch >= {run.new_batches(ORDER_LINES).start}")
+    new = run.new_batches(ORDER_LINES)
+    arrived = run.read(ORDER_LINES).where(f"_batch >= {new.start}")
+    if new.start == 1:  # all is new
+        run.overwrite(CUSTOMERS, customers(arrived))
+        run.overwrite(PRODUCTS, products(arrived))
+        return
     run.merge(CUSTOMERS, customers(arrived), update=NEWER_SURVIVES)
     run.merge(PRODUCTS, products(arrived), update=BETTER_SURVIVES)
 

@@ -10,7 +10,7 @@ def main(run: job.Run) -> None:
     lines = run.read(ORDER_LINES)
     arrived = lines.where(f"_batch >= {new.start}")
     if new.start == 1:  # all is new: no need to look for what is touched
-        run.merge(ORDERS, orders(lines))
+        run.overwrite(ORDERS, orders(lines))
         return
     touched = arrived.select("order_id").distinct()
     if run.read(ORDERS).join(touched, on="order_id", how="left_semi").isEmpty():

@@ -1,9 +1,13 @@
 """Every table of the lake, in path order. Erase, export, backup, access, monitoring and the docs walk this list."""
 
 from customerlake.bronze.files import FILES
-from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources import SOURCES
+from customerlake.bronze.watermarks import WATERMARKS
+from customerlake.contracts.quarantine import quarantine_table
+from customerlake.contracts.source import bronze_table
 from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError
+from customerlake.features.attributes import ATTRIBUTES
 from customerlake.features.labels import LABELS
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.gold.customer_360 import CUSTOMER_360
@@ -13,20 +17,28 @@ from customerlake.gold.profile_statistics import PROFILE_STATISTICS
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.rfm import RFM
 from customerlake.models.churn import CHURN
+from customerlake.models.outcome import OUTCOME
 from customerlake.models.segments import SEGMENTS
 from customerlake.publish.customers import CUSTOMERS as PUBLISHED_CUSTOMERS
 from customerlake.publish.early_warning import EARLY_WARNING
+from customerlake.runtime.replays import REPLAYS
 from customerlake.runtime.runs import RUNS
 from customerlake.silver.cancellations import CANCELLATIONS
 from customerlake.silver.customers import CUSTOMERS
+from customerlake.silver.feeds import OF_FEED
+from customerlake.silver.landings import LANDINGS
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.products import PRODUCTS
 
 CATALOGUE: tuple[Table, ...] = (
     FILES,
-    SALES,
+    WATERMARKS,
+    *map(bronze_table, SOURCES.values()),
+    *map(quarantine_table, OF_FEED.values()),
     REJECTED_ORDER_LINES,
+    *OF_FEED.values(),
+    LANDINGS,
     ORDER_LINES,
     ORDERS,
     CANCELLATIONS,
@@ -44,7 +56,10 @@ CATALOGUE: tuple[Table, ...] = (
     CHURN,
     PUBLISHED_CUSTOMERS,
     EARLY_WARNING,
+    ATTRIBUTES,
+    OUTCOME,
     RUNS,
+    REPLAYS,
 )
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,10 +13,15 @@ import typer
 from rich.console import Console
 
 from customerlake import terminal
+from customerlake.bronze.inspection import inspect_command
 from customerlake.catalogue import CATALOGUE, table_named
+from customerlake.demo.lake import make_demo
 from customerlake.errors import LakeError
-from customerlake.runtime import job, pipeline
+from customerlake.runtime import job, pipeline, replays
+from customerlake.runtime.lock import locked
+from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.tables import Lake
+from customerlake.silver.feeds import silver_of
 
 
 class Engine(StrEnum):
@@ -31,6 +37,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+LakeFile = Annotated[
+    str | None,
+    typer.Option(
+        "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
+    ),
+]
+EngineOption = Annotated[
+    Engine | None,
+    typer.Option(
+        "--engine", help="Of steps that run on either: sail or spark. [default: the lake file's, or sail where it can]"
+    ),
+]
 Root = Annotated[str, typer.Option("--root", help="Folder of the lake; made when it is not there.")]
 
 
@@ -47,12 +65,7 @@ def run(
     ] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="STEP", help="Run this step alone.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="STEP", help="Run this step and all after it.")] = None,
-    lake: Annotated[
-        str | None,
-        typer.Option(
-            "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
-        ),
-    ] = None,
+    lake: LakeFile = None,
     catalog: Annotated[
         str | None,
         typer.Option("--catalog", help="Tables are <catalog>.<layer>.<table>; without it folders under the root."),
@@ -60,13 +73,7 @@ def run(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train models even when the last version is young.")
     ] = False,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(
-            "--engine",
-            help="Of steps that run on either: sail or spark. [default: the lake file's, or sail where it can]",
-        ),
-    ] = None,
+    engine: EngineOption = None,
 ) -> None:
     """Take what is new through every layer: bronze, silver, gold, features, models, publish.
 
@@ -86,19 +93,94 @@ def run(
                 engine=engine.value if engine else None,
                 on_progress=progress.say,
             )
-            _log_to_files(current)
-            outcomes = []
-            for step in chosen:
-                progress.begin(step)
-                outcomes.append(job.execute(step, current))
-                progress.end(outcomes[-1])
-                if outcomes[-1].state == "failed":
-                    break
+            outcomes = _executed(chosen, current, progress)
     except LakeError as error:
         _fail(error)
     terminal.summary(console, current, outcomes)
+    raise typer.Exit(_exit_code(outcomes))
+
+
+def _executed(steps: Sequence[pipeline.Step], current: job.Run, progress: terminal.Progress) -> list[Outcome]:
+    """The steps one after another, up to one that fails; no other run may be at work on the lake."""
+    outcomes: list[Outcome] = []
+    with locked(current.root, "run", run_id=current.run_id, started_at=current.started_at):
+        _log_to_files(current)
+        for step in steps:
+            progress.begin(step)
+            outcomes.append(job.execute(step, current))
+            progress.end(outcomes[-1])
+            if outcomes[-1].state == "failed":
+                break
+    return outcomes
+
+
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
     failed = any(outcome.state == "failed" for outcome in outcomes)
-    raise typer.Exit(FAILED if failed else REFUSED if any(outcome.refused for outcome in outcomes) else 0)
+    return FAILED if failed else REFUSED if any(outcome.refused for outcome in outcomes) else 0
+
+
+@app.command()
+def replay(
+    feed: Annotated[str, typer.Argument(help="Feed of the lake file, tickets for example.")],
+    root: Root = job.DEFAULT_ROOT,
+    lake: LakeFile = None,
+    engine: EngineOption = None,
+) -> None:
+    """Take a feed from bronze again, after a rule, the lake file or a contract was corrected.
+
+    Its silver table and quarantine are made anew from all that bronze holds: rows that now keep the rules leave
+    quarantine. `customerlake run` then brings everything after it up to date. A second replay changes nothing.
+    """
+    console = _console()
+    try:
+        current = job.Run(root=root, lake_file=lake, engine=engine.value if engine else None)
+        table, step = silver_of(feed, current.config)
+        replays.ask(current.lake, table.name, run_id=current.run_id, happened_at=current.started_at)
+        with terminal.Progress(console, 1) as progress:
+            outcomes = _executed([pipeline.step_named(step)], current, progress)
+    except LakeError as error:
+        _fail(error)
+    terminal.summary(console, current, outcomes)
+    raise typer.Exit(_exit_code(outcomes))
+
+
+@app.command()
+def demo(
+    root: Root = job.DEFAULT_ROOT,
+    customers: Annotated[
+        int, typer.Option("--customers", min=1, help="How many; the real sales have 4,372, more are copies of these.")
+    ] = 4372,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same rows.")] = 20,
+    engine: EngineOption = None,
+) -> None:
+    """Make a lake with every channel around the real sales: landed files, a lake file, and the truth beside them.
+
+    Then: `customerlake run --lake ROOT/demo.yaml --root ROOT`.
+    """
+    console = _console()
+    try:
+        current = job.Run(root=root, engine=engine.value if engine else None)
+        with (
+            console.status("making the demo lake") as status,
+            locked(current.root, "run", run_id=current.run_id, started_at=current.started_at),
+        ):
+            current.progress = status.update
+            file = make_demo(current.spark, current.root, customers=customers, seed=seed, progress=status.update)
+    except LakeError as error:
+        _fail(error)
+    console.print(f"The demo lake is in {root}. Next: customerlake run --lake {file} --root {root}", soft_wrap=True)
+
+
+@app.command()
+def inspect(
+    path: Annotated[str, typer.Argument(help="A file, or a folder of files of one feed.")],
+    feed: Annotated[str | None, typer.Option("--feed", help="Which feed it is, where the guess is wrong.")] = None,
+) -> None:
+    """Look at a file and write a first draft of a lake file for it: save it, correct it, run with it."""
+    try:
+        sys.stdout.write(inspect_command(path, feed))
+    except LakeError as error:
+        _fail(error)
 
 
 @app.command()

@@ -31,3 +31,7 @@ class JavaMissing(LakeError):
 
 class EngineError(LakeError):
     """The engine that was asked for cannot be started, or cannot do what a step needs."""
+
+
+class LockedError(LakeError):
+    """Another process is at work on the lake."""

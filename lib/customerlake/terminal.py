@@ -18,7 +18,13 @@ from customerlake.runtime.pipeline import Step
 from customerlake.runtime.tables import Lake
 
 WIDE = 92  # columns that the summary takes with every step's share of the time
-MARKS = {"succeeded": "[green]✓[/]", "unchanged": "[dim]·[/]", "refused": "[yellow]![/]", "failed": "[red]✗[/]"}
+MARKS = {
+    "succeeded": "[green]✓[/]",
+    "unchanged": "[dim]·[/]",
+    "lacking": "[dim]-[/]",
+    "refused": "[yellow]![/]",
+    "failed": "[red]✗[/]",
+}
 
 
 class Progress:

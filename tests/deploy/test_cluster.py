@@ -23,7 +23,7 @@ from deploy.cluster.processes import Cluster, environment
 
 CHECKOUT = Path(__file__).parents[2]
 DAYS = ("2010-12-01", "2010-12-02", "2010-12-03", "2010-12-05", "2010-12-06", "2010-12-07")
-STEPS = ("land_sales", "order_lines", "orders")
+STEPS = ("land_files", "order_lines", "orders")
 
 
 @pytest.fixture(scope="module")
@@ -246,18 +246,18 @@ class Exits:
 def test_steps_go_on_after_refused_files_and_the_exit_code_tells(tmp_path, capsys):
     chosen = [step_named(name) for name in STEPS]
 
-    code = steps.run(chosen, Exits(land_sales=3), {}, logs=tmp_path)
+    code = steps.run(chosen, Exits(land_files=3), {}, logs=tmp_path)
 
     assert code == 3
     assert re.findall(r"^(\w+) .* s  (.+)$", capsys.readouterr().out, re.MULTILINE) == [
-        ("land_sales", "refused files"), ("order_lines", "done"), ("orders", "done"),
+        ("land_files", "refused files"), ("order_lines", "done"), ("orders", "done"),
     ]  # fmt: skip
 
 
 def test_steps_stop_at_the_first_that_fails(tmp_path, capsys):
     chosen = [step_named(name) for name in STEPS]
 
-    code = steps.run(chosen, Exits(land_sales=3, order_lines=1), {}, logs=tmp_path)
+    code = steps.run(chosen, Exits(land_files=3, order_lines=1), {}, logs=tmp_path)
 
     told = capsys.readouterr().out
     assert code == 1

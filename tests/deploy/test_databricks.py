@@ -137,7 +137,7 @@ def test_a_task_waits_for_the_steps_whose_tables_it_reads(job):
 
 
 def test_a_refused_file_fails_its_task_with_a_message_and_the_later_tasks_run_all_the_same(job):
-    assert task_of(job, "land_sales")["email_notifications"] == {"on_failure": ["${var.alerts_to}"]}
+    assert task_of(job, "land_files")["email_notifications"] == {"on_failure": ["${var.alerts_to}"]}
     assert task_of(job, "order_lines")["run_if"] == "ALL_DONE"
     assert [task["task_key"] for task in job["tasks"] if "run_if" in task] == ["order_lines"]
 
@@ -146,7 +146,7 @@ def test_trainings_run_on_the_job_cluster_with_the_wheel_and_tables_on_serverles
     for name in TRAININGS:
         task = task_of(job, name)
         assert (task["job_cluster_key"], task["libraries"]) == ("spark", [{"whl": "../../../dist/*.whl"}])
-    for name in ("land_sales", "value", "features"):
+    for name in ("land_files", "value", "features"):
         assert task_of(job, name)["environment_key"] == "tables"
 
 

@@ -21,7 +21,7 @@ from deploy.emr import generate, submit
 FOLDER = Path(generate.__file__).parent
 FILES = ("cluster.json", "steps.json", "application.json", "jobs.json")
 ORDER = [
-    "land_sales", "order_lines", "orders", "cancellations", "customers", "value", "behaviour", "kpis", "customer_360",
+    "land_files", "order_lines", "orders", "cancellations", "customers", "value", "behaviour", "kpis", "customer_360",
     "features", "train_segments", "train_churn", "score_segments", "score_churn", "publish_customers",
     "publish_early_warning",
 ]  # fmt: skip
@@ -196,20 +196,20 @@ def test_a_step_that_fails_on_emr_serverless_is_the_last():
     serverless = Serverless("orders")
 
     assert submit.run_jobs(serverless, "a", VALUES, poll_seconds=0) == ["orders"]
-    assert serverless.started == ["land_sales", "order_lines", "orders"]
+    assert serverless.started == ["land_files", "order_lines", "orders"]
 
 
 def test_a_refused_file_is_told_and_the_later_steps_run_on_emr_serverless():
-    serverless = Serverless("land_sales")
+    serverless = Serverless("land_files")
 
-    assert submit.run_jobs(serverless, "a", VALUES, poll_seconds=0) == ["land_sales"]
+    assert submit.run_jobs(serverless, "a", VALUES, poll_seconds=0) == ["land_files"]
     assert serverless.started == ORDER
 
 
 def test_a_refused_file_does_not_stop_a_clusters_later_steps_and_any_other_failure_does():
     does = {step["Name"]: step["ActionOnFailure"] for step in submit.filled("steps.json", VALUES)}
 
-    assert does.pop("land_sales") == "CONTINUE"
+    assert does.pop("land_files") == "CONTINUE"
     assert set(does.values()) == {"CANCEL_AND_WAIT"}
 
 

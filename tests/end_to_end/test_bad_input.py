@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from customerlake.bronze.files import FILES
-from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources.sales import BRONZE as SALES
 from customerlake.errors import ConfigError, StorageError
 from customerlake.runtime import job
 from customerlake.runtime.job import Counts
@@ -39,10 +39,10 @@ def land(sales_folder):
 
 @pytest.fixture
 def take(execute):
-    """Takes what is landed through land_sales and order_lines: (refusals, what became of the rows)."""
+    """Takes what is landed through land_files and order_lines: (refusals, what became of the rows)."""
 
     def taken():
-        refused = execute("land_sales").refused
+        refused = execute("land_files").refused
         outcome = execute("order_lines")
         assert outcome.state == "succeeded", outcome.message
         return refused, outcome.counts["silver.order_lines"]
@@ -109,11 +109,11 @@ def test_a_file_with_another_delimiter_is_refused_with_the_key_to_set(run, take_
 def test_a_refused_file_is_taken_once_the_lake_file_is_corrected(land, run, take, lake_file, spark, engine):
     land(as_text(*GOOD_FILE).replace(b",", b";"))
     assert run.lake.exists(SALES) is False
-    refused_at_first, *_ = job.execute(step_named("land_sales"), run).refused
+    refused_at_first, *_ = job.execute(step_named("land_files"), run).refused
     lake_file.write_text(lake_file.read_text().replace("    columns:", "    delimiter: ';'\n    columns:"))
     corrected = job.Run(root=run.root, lake_file=str(lake_file), spark=spark, engine=engine)
 
-    outcome = job.execute(step_named("land_sales"), corrected)
+    outcome = job.execute(step_named("land_files"), corrected)
 
     assert "Set feeds.sales.delimiter" in refused_at_first
     assert outcome.refused == []
@@ -202,7 +202,7 @@ def test_a_compressed_file_that_is_cut_short_is_refused_whole_and_taken_when_it_
 
     refused, counts = take_beside_a_good_file(packed[: len(packed) // 2], "bad.csv.gz")
     land(packed, "bad.csv.gz")
-    refused_later = execute("land_sales").refused
+    refused_later = execute("land_files").refused
     later = execute("order_lines").counts["silver.order_lines"]
 
     assert refused[0].startswith("sales: bad.csv.gz: it cannot be read to its end (")
@@ -285,7 +285,7 @@ def test_several_bad_files_are_each_refused_in_one_run(land, take):
 def test_a_run_in_which_every_file_is_refused_takes_nothing(land, run, execute):
     land(b"")
 
-    outcome = execute("land_sales")
+    outcome = execute("land_files")
 
     assert len(outcome.refused) == 1
     assert outcome.written == []
@@ -296,7 +296,7 @@ def test_a_run_in_which_every_file_is_refused_takes_nothing(land, run, execute):
 def test_a_landing_folder_that_is_missing_stops_the_step(sales_folder, execute):
     sales_folder.rmdir()
 
-    outcome = execute("land_sales")
+    outcome = execute("land_files")
 
     assert outcome.state == "failed"
     assert outcome.message == (
@@ -310,7 +310,7 @@ def test_a_file_copied_again_under_its_name_is_taken_once(sales_folder, land, ru
     take()
     os.utime(sales_folder / "bad.csv", (1_300_000_000, 1_300_000_000))
 
-    outcome = execute("land_sales")
+    outcome = execute("land_files")
 
     assert outcome.refused == []
     assert run.lake.count(SALES) == 2
@@ -374,7 +374,7 @@ def customerlake():
 def test_the_command_ends_with_2_when_the_lake_file_has_an_unknown_key(tmp_path, lake_file, customerlake):
     lake_file.write_text(lake_file.read_text() + "curency: EUR\n")
 
-    code, _, complaint = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sales")
+    code, _, complaint = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_files")
 
     assert code == 2
     assert complaint == (
@@ -383,7 +383,7 @@ def test_the_command_ends_with_2_when_the_lake_file_has_an_unknown_key(tmp_path,
 
 
 def test_the_command_ends_with_2_when_the_root_cannot_be_written(tmp_path, lake_file, customerlake):
-    code, _, complaint = customerlake("run", "--lake", lake_file, "--root", lake_file / "lake", "--only", "land_sales")
+    code, _, complaint = customerlake("run", "--lake", lake_file, "--root", lake_file / "lake", "--only", "land_files")
 
     assert code == 2
     assert complaint == (
@@ -396,7 +396,7 @@ def test_the_command_ends_with_2_when_there_is_no_such_step(tmp_path, lake_file,
     code, _, complaint = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sale")
 
     assert code == 2
-    assert complaint.startswith("customerlake: There is no step 'land_sale'. The steps are: land_sales, order_lines, ")
+    assert complaint.startswith("customerlake: There is no step 'land_sale'. The steps are: land_files, order_lines, ")
 
 
 def test_the_command_ends_with_2_when_as_of_is_no_day(tmp_path, lake_file, customerlake):
@@ -428,7 +428,7 @@ def test_the_command_ends_with_3_when_a_file_was_refused_and_the_others_were_tak
     land(GOOD_FILE, "good.csv")
     land(b"", "empty.csv")
 
-    code, said, _ = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sales")
+    code, said, _ = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_files")
 
     assert code == 3
     assert "refused sales: empty.csv: it is empty, without even a header; land it again when it is complete." in said
@@ -440,7 +440,7 @@ def test_the_command_ends_with_0_when_all_is_well(tmp_path, land, lake_file, cus
     land(GOOD_FILE, "good.csv")
 
     code, said, complaint = customerlake(
-        "run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sales"
+        "run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_files"
     )
 
     assert (code, complaint) == (0, "")
@@ -451,7 +451,7 @@ def test_the_command_ends_with_0_when_all_is_well(tmp_path, land, lake_file, cus
 def test_the_command_ends_with_1_when_the_landing_folder_is_missing(tmp_path, sales_folder, lake_file, customerlake):
     sales_folder.rmdir()
 
-    code, said, _ = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sales")
+    code, said, _ = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_files")
 
     assert code == 1
     assert f"The landing folder {sales_folder} holds the sales files; nothing is there." in said

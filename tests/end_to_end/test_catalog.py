@@ -12,7 +12,7 @@ from customerlake.runtime import job
 from customerlake.runtime.pipeline import PIPELINE
 
 DAYS = ("2010-12-22", "2011-02-06")  # of the real sales, the two shortest
-STEPS = [step for step in PIPELINE if step.name in ("land_sales", "order_lines", "orders", "value")]
+STEPS = [step for step in PIPELINE if step.name in ("land_files", "order_lines", "orders", "value")]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def recorded(root: Path) -> Callable[[], bool]:
 
 
 A_TABLE = {
-    "land_sales": "bronze.sales", "order_lines": "silver.order_lines", "orders": "silver.orders",
+    "land_files": "bronze.sales", "order_lines": "silver.order_lines", "orders": "silver.orders",
     "cancellations": "silver.cancellations", "customers": "silver.products", "value": "gold.customer_value",
     "behaviour": "gold.purchase_behaviour", "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360",
     "features": "features.snapshot",

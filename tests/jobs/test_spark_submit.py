@@ -17,7 +17,7 @@ pytestmark = pytest.mark.spark_only
 
 CHECKOUT = Path(__file__).parents[2]
 DAYS = ("2010-12-22", "2011-02-06")  # of the real sales, the two shortest
-STEPS = ("land_sales", "order_lines")  # one with Python in its tasks, one that merges; a cluster runs more
+STEPS = ("land_files", "order_lines")  # one with Python in its tasks, one that merges; a cluster runs more
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_job_for_an_empty_lake_says_what_to_do_and_fails(submit, lake_file, tm
 def test_a_job_with_a_refused_file_does_the_rest_and_its_exit_code_tells(submit, sales_folder, lake_file, run):
     (sales_folder / "2011-03-01.csv").write_text("InvoiceNo,StockCode\n1,2\n")
 
-    told = submit("land_sales", "--root", run.root, "--lake", str(lake_file))
+    told = submit("land_files", "--root", run.root, "--lake", str(lake_file))
 
     assert told.returncode == 3, told.stdout
     assert "2011-03-01.csv" in told.stdout

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from customerlake.bronze.sources import SOURCES
+from customerlake.bronze.sources.sales import SALES
 from customerlake.errors import ConfigError
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
 
@@ -32,7 +34,7 @@ def test_a_lake_file_needs_only_a_name_a_currency_and_a_folder(lake_file):
 
     assert (lake.name, lake.currency, lake.time_zone) == ("shop", "EUR", "UTC")
     assert lake.feeds.sales.delimiter == ","
-    assert lake.feeds.sales.columns.order_id == "order_id"
+    assert lake.feeds.sales.names(SALES)["order_id"] == "order_id"
     assert lake.churn.horizon_days == 90
 
 
@@ -82,9 +84,83 @@ def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):
 
 
 def test_a_missing_key_is_named_by_its_full_path(lake_file):
-    assert "feeds.sales.path: is missing; add it." in refusal_of(
-        lake_file("name: shop\ncurrency: EUR\nfeeds:\n  sales: {pattern: '*.csv'}\n")
+    assert "feeds.tickets.database.table: is missing; add it." in refusal_of(
+        lake_file("name: shop\ncurrency: EUR\nfeeds:\n  tickets: {database: {url: 'jdbc:postgresql://h/d'}}\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "has"),
+    [("{pattern: '*.csv'}", "none"), ("{path: a, stream: {brokers: 'b:9092', topic: t}}", "path, stream")],
+)
+def test_a_feed_has_exactly_one_origin(lake_file, said, has):
+    refusal = refusal_of(lake_file(f"name: shop\ncurrency: EUR\nfeeds:\n  sales: {said}\n"))
+
+    assert f"feeds.sales: it needs exactly one of path, database, api, stream; it has {has}." in refusal
+
+
+def test_a_feed_that_there_is_not_is_refused_with_the_nearest(lake_file):
+    refusal = refusal_of(lake_file("name: shop\ncurrency: EUR\nfeeds:\n  tickts: {path: a}\n"))
+
+    assert "feeds.tickts: unknown key; did you mean tickets?" in refusal
+
+
+def test_a_lake_file_without_a_feed_is_refused(lake_file):
+    assert "feeds: it names no feed; there are sales, pos_sales, web_orders" in refusal_of(
+        lake_file("name: shop\ncurrency: EUR\nfeeds: {}\n")
+    )
+
+
+def test_everything_that_is_wrong_is_said_at_once(lake_file):
+    refusal = refusal_of(
+        lake_file(
+            "name: shop\ncurrency: EUR\ntimezone: UTC\nfeeds:\n"
+            "  sales: {path: a, encoding: utf-9, columns: {custmer_id: x}, constants: {channel: y}}\n"
+            "  tickets: {api: {url: 'http://h', cursor: c}}\n"
+        )
+    )
+
+    assert sorted(line.split(":")[0] for line in refusal.splitlines()[1:]) == [
+        "  - feeds.sales.columns.custmer_id",
+        "  - feeds.sales.constants.channel",
+        "  - feeds.sales.encoding",
+        "  - feeds.tickets.api.cursor",
+        "  - timezone",
+    ]
+
+
+def test_a_column_that_the_source_has_cannot_be_a_constant_too(lake_file):
+    refusal = refusal_of(lake_file(SMALLEST + "    columns: {country: Land}\n    constants: {country: France}\n"))
+
+    assert "country stands in columns and in constants" in refusal
+
+
+def test_a_source_needs_what_its_lake_file_names_and_what_the_contract_does_not_leave_open(lake_file):
+    feed = load_lake_file(
+        lake_file(SMALLEST + "    columns: {customer_id: null, currency: Curr}\n    constants: {country: France}\n")
+    ).feeds.sales
+
+    needed = ["order_id", "product_id", "description", "quantity", "ordered_at", "unit_price", "Curr"]
+    assert feed.needed(SALES) == needed
+    assert "customer_id" not in feed.names(SALES)
+    assert "country" not in feed.names(SALES)
+    assert feed.names(SALES)["amount"] == "amount"
+
+
+def test_every_feed_of_the_contracts_can_be_named(lake_file):
+    for feed, source in SOURCES.items():
+        needs = "observed_on: 2020-01-31" if feed == "customer_attributes" else "pattern: '*'"
+        lake = load_lake_file(lake_file(f"name: a\ncurrency: EUR\nfeeds:\n  {feed}: {{path: a, {needs}}}\n"))
+
+        assert list(lake.feeds.named()) == [feed]
+        assert set(lake.feeds.named()[feed].names(source)) == set(source.column_names)
+
+
+@pytest.mark.parametrize("pattern", ["epoch_seconds", "epoch_millis"])
+def test_a_timestamp_may_be_a_count_of_seconds(lake_file, pattern):
+    lake = load_lake_file(lake_file(f"{SMALLEST}    timestamp_format: {pattern}\n"))
+
+    assert lake.feeds.sales.timestamp_format == pattern
 
 
 @pytest.mark.parametrize(
@@ -108,7 +184,7 @@ def test_a_value_out_of_range_is_refused_with_where_and_why(lake_file, line, whe
 def test_an_encoding_that_python_does_not_know_is_refused(lake_file):
     assert (
         "feeds.sales.encoding: 'utf-9' cannot be used: Python knows no such encoding; "
-        "utf-8, cp1252, latin-1 and utf-16 are common."
+        "utf-8, cp1252, latin-1, gb18030 and utf-16 are common."
     ) in refusal_of(lake_file(SMALLEST + "    encoding: utf-9\n"))
 
 
@@ -135,7 +211,7 @@ def test_a_timestamp_format_may_hold_words_in_quotes(lake_file):
 def test_fewer_segments_at_most_than_at_least_are_refused(lake_file):
     refusal = refusal_of(lake_file(f"{SMALLEST}segments: {{min_segments: 5, max_segments: 4}}\n"))
 
-    assert "cannot be used: min_segments 5 is more than max_segments 4." in refusal
+    assert "segments: min_segments 5 is more than max_segments 4." in refusal
 
 
 @pytest.mark.parametrize("delimiter", ["''", "';;'", "'\"'", '"\\n"', '"\\r"'])
@@ -162,8 +238,8 @@ def test_all_problems_are_told_at_once(lake_file):
 
     assert sorted(line.split(":")[0] for line in refusal.splitlines()[1:]) == [
         "  - currency",
+        "  - feeds.sales",
         "  - feeds.sales.delimiter",
-        "  - feeds.sales.path",
         "  - nam",
         "  - name",
     ]

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources.sales import BRONZE as SALES
 from customerlake.errors import ConfigError
 from customerlake.gold.rfm import RFM
 from customerlake.runtime import job
@@ -60,23 +60,27 @@ def runs_of(run, step):
 
 def test_a_step_that_did_work_is_recorded_with_what_it_read_and_wrote(land, run, execute):
     land(FIRST, FIRST, LAST, "3,A,cup,six,2011-01-01 10:00:00,1.5,7,France\n")
-    execute("land_sales")
+    execute("land_files")
 
     outcome = execute("order_lines")
 
     (recorded,) = runs_of(run, "order_lines")
     assert outcome.state == recorded["state"] == "succeeded"
-    assert (recorded["run_id"], recorded["as_of"], recorded["batch"]) == (run.run_id, None, 1)
+    assert (recorded["run_id"], recorded["as_of"], dict(recorded["batches"])) == (
+        run.run_id, None, {"silver.landings": 1},
+    )  # fmt: skip
     assert (recorded["rows_in"], recorded["rows_quarantined"], recorded["rows_duplicate"]) == (4, 1, 1)
-    assert recorded["rows_out"] == 3  # two lines and one in quarantine
-    assert dict(recorded["versions_read"]) == {"bronze.sales": 0}
-    assert dict(recorded["versions_written"]) == {"quarantine.order_lines": 0, "silver.order_lines": 0}
+    assert recorded["rows_out"] == 4  # two lines, one in quarantine, and the landing
+    assert dict(recorded["versions_read"]) == {"bronze.sales": 0, "ops.replays": -1}
+    assert dict(recorded["versions_written"]) == {
+        "quarantine.order_lines": 0, "silver.landings": 0, "silver.order_lines": 0,
+    }  # fmt: skip
     assert recorded["message"] is None
 
 
 def test_a_step_whose_tables_did_not_change_is_skipped_and_leaves_no_record(land, run, execute):
     land(FIRST)
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
 
     again = execute("order_lines")
@@ -87,18 +91,18 @@ def test_a_step_whose_tables_did_not_change_is_skipped_and_leaves_no_record(land
 
 def test_a_landing_without_new_files_is_unchanged(land, run, execute):
     land(FIRST)
-    execute("land_sales")
+    execute("land_files")
 
-    assert execute("land_sales").state == "unchanged"
-    assert len(runs_of(run, "land_sales")) == 1
+    assert execute("land_files").state == "unchanged"
+    assert len(runs_of(run, "land_files")) == 1
 
 
 def test_a_step_runs_again_when_what_it_reads_has_changed(land, execute):
     land(FIRST)
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
     land(LAST, name="b.csv")
-    execute("land_sales")
+    execute("land_files")
 
     outcome = execute("order_lines")
 
@@ -107,7 +111,7 @@ def test_a_step_runs_again_when_what_it_reads_has_changed(land, execute):
 
 def test_a_step_runs_again_when_a_setting_has_changed(land, execute, rerun, lake_file):
     land(FIRST)
-    for name in ("land_sales", "order_lines", "orders"):
+    for name in ("land_files", "order_lines", "orders"):
         execute(name)
     lake_file.write_text(lake_file.read_text().replace("GBP", "EUR"))
 
@@ -116,7 +120,7 @@ def test_a_step_runs_again_when_a_setting_has_changed(land, execute, rerun, lake
 
 def test_a_dated_step_is_done_once_for_each_as_of(land, execute, rerun):
     land(FIRST, LAST)
-    for name in ("land_sales", "order_lines", "orders", "customers"):
+    for name in ("land_files", "order_lines", "orders", "customers"):
         execute(name)
 
     states = [job.execute(step_named("value"), rerun(as_of=day)).state for day in (JAN_15, JAN_31, JAN_15)]
@@ -126,7 +130,7 @@ def test_a_dated_step_is_done_once_for_each_as_of(land, execute, rerun):
 
 def test_without_as_of_the_last_day_with_an_order_is_meant(land, run, execute):
     land(FIRST, LAST)
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
 
     assert run.as_of == JAN_31
@@ -135,7 +139,7 @@ def test_without_as_of_the_last_day_with_an_order_is_meant(land, run, execute):
 
 def test_an_as_of_before_the_first_order_is_refused_with_the_days_to_choose_from(land, execute, rerun):
     land(FIRST, LAST)
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
     early = rerun(as_of=date(2010, 12, 31))
 
@@ -214,7 +218,7 @@ def test_a_step_that_only_refused_is_recorded_with_the_reason_and_is_no_success(
 
 def test_a_step_for_a_day_that_an_earlier_step_has_not_done_says_which_and_fails(land, execute, rerun):
     land(FIRST, LAST)
-    for name in ("land_sales", "order_lines", "orders", "customers", "value"):
+    for name in ("land_files", "order_lines", "orders", "customers", "value"):
         execute(name)
     early = rerun(as_of=JAN_15)
 
@@ -227,16 +231,16 @@ def test_a_step_for_a_day_that_an_earlier_step_has_not_done_says_which_and_fails
     )
 
 
-BALANCE = "run.balance(received=SALES, accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)"
+BALANCE = "run.balance(received=[SALES], accepted=ORDER_LINES, rejected=REJECTED_ORDER_LINES)"
 OF_TABLES = (
-    "from customerlake.bronze.sources.sales import SALES\n"
+    "from customerlake.bronze.sources.sales import BRONZE as SALES\n"
     "from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES"
 )
 
 
 def test_every_row_is_accounted_for(land, execute):
     land(FIRST, FIRST, LAST, "3,A,cup,six,2011-01-01 10:00:00,1.5,7,France\n")
-    execute("land_sales")
+    execute("land_files")
 
     counts = execute("order_lines").counts["silver.order_lines"]
 
@@ -248,7 +252,7 @@ def test_a_landing_in_which_no_row_breaks_a_rule_leaves_quarantine_as_it_was(lan
     found = []
     for number, lines in enumerate(landings):
         land(*lines, name=f"{number}.csv")
-        execute("land_sales")
+        execute("land_files")
         execute("order_lines")
         found.append((run.lake.count(REJECTED_ORDER_LINES), run.lake.version(REJECTED_ORDER_LINES)))
 
@@ -265,7 +269,7 @@ def test_a_landing_in_which_no_row_breaks_a_rule_leaves_quarantine_as_it_was(lan
 )
 def test_a_lost_row_stops_the_step(land, run, execute, written_step, table, numbers):
     land(FIRST, FIRST, LAST, "3,A,cup,six,2011-01-31 10:00:00,1.5,7,France\n")
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
     lost = "ordered_on = DATE'2011-01-31'" if table is ORDER_LINES else "true"
     run.lake.overwrite(table, run.lake.read(table).where(f"NOT ({lost})"))
@@ -274,38 +278,36 @@ def test_a_lost_row_stops_the_step(land, run, execute, written_step, table, numb
 
     assert outcome.state == "failed"
     assert outcome.message == (
-        f"bronze.sales holds 4 rows, but silver.order_lines {numbers}. Rows are lost or counted twice; "
+        f"bronze.sales: 4 rows, silver.order_lines {numbers}. Rows are lost or counted twice; "
         "do not trust the tables, and report this."
     )
 
 
 def test_a_row_that_was_counted_twice_stops_the_step(land, run, execute, written_step):
     land(FIRST, "3,A,cup,six,2011-01-31 10:00:00,1.5,7,France\n")
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
     run.lake.append(REJECTED_ORDER_LINES, run.lake.read(REJECTED_ORDER_LINES))
 
     outcome = job.execute(written_step(BALANCE, imports=OF_TABLES), run)
 
-    assert outcome.message.startswith(
-        "bronze.sales holds 2 rows, but silver.order_lines accounts for 1 accepted and 0 dup"
-    )
+    assert outcome.message.startswith("bronze.sales: 2 rows, silver.order_lines accounts for 1 accepted and 0 dup")
 
 
 def test_a_step_takes_the_landings_that_it_has_not_taken_yet(land, run, execute, written_step):
     step = written_step(
         "new = run.new_batches(SALES)",
         "run.remark(f'{new.start}..{new.stop - 1}')",
-        imports="from customerlake.bronze.sources.sales import SALES",
+        imports="from customerlake.bronze.sources.sales import BRONZE as SALES",
     )
     land(FIRST)
-    execute("land_sales")
+    execute("land_files")
     first = job.execute(step, run)
     land(LAST, name="b.csv")
-    execute("land_sales")
+    execute("land_files")
     land(LAST, name="c.csv")
     land(FIRST, LAST, name="d.csv")
-    execute("land_sales")
+    execute("land_files")
 
     second = job.execute(step, run)
 
@@ -318,13 +320,13 @@ def test_a_landing_that_was_killed_before_its_list_of_files_is_not_taken_twice(l
         "def stop(*_): raise KeyboardInterrupt",
         "run.record = stop",
         "land(run)",
-        imports=f"import runpy\nland = runpy.run_path({str(shipped('jobs') / 'bronze/land_sales.py')!r})['main']",
+        imports=f"import runpy\nland = runpy.run_path({str(shipped('jobs') / 'bronze/land_files.py')!r})['main']",
     )
     with pytest.raises(KeyboardInterrupt):
         job.execute(killed, rerun())
     assert run.lake.count(SALES) == 2
 
-    execute("land_sales")
+    execute("land_files")
     outcome = execute("order_lines")
 
     assert run.lake.count(SALES) == 2
@@ -333,7 +335,7 @@ def test_a_landing_that_was_killed_before_its_list_of_files_is_not_taken_twice(l
 
 def test_a_landing_that_silver_took_twice_changes_nothing(land, run, execute, written_step):
     land(FIRST, FIRST, LAST, "3,A,cup,six,2011-01-31 10:00:00,1.5,7,France\n")
-    execute("land_sales")
+    execute("land_files")
     execute("order_lines")
     before = sorted(run.records(ORDER_LINES), key=lambda row: row["order_line_id"])
     same_job = replace(step_named("order_lines"), name="order_lines_again")  # it knows of no success of its own

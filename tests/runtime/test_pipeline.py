@@ -5,7 +5,7 @@ import pytest
 
 from customerlake.errors import ConfigError
 from customerlake.runtime.config import shipped
-from customerlake.runtime.pipeline import PIPELINE, arguments, step_named, step_of_job, steps
+from customerlake.runtime.pipeline import LANDINGS, PIPELINE, arguments, step_named, step_of_job, steps
 
 JOBS = Path(str(shipped("jobs")))
 NAMES = [step.name for step in PIPELINE]
@@ -35,7 +35,7 @@ def test_no_two_jobs_have_one_file_name():
 
 
 def test_a_step_that_takes_files_may_refuse_some_and_no_other_may():
-    assert [step.name for step in PIPELINE if step.may_refuse] == ["land_sales"]
+    assert [step.name for step in PIPELINE if step.may_refuse] == list(LANDINGS)
 
 
 def test_a_jobs_arguments_are_its_parameters_in_one_word_each_also_where_none_is_given():
@@ -71,7 +71,9 @@ def test_an_unknown_step_is_refused_with_the_list_of_steps(asked):
     with pytest.raises(ConfigError) as refusal:
         steps(**asked)
 
-    assert str(refusal.value).startswith("There is no step 'order'. The steps are: land_sales, order_lines, orders, ")
+    assert str(refusal.value).startswith(
+        "There is no step 'order'. The steps are: land_files, land_databases, land_inter"
+    )
 
 
 def test_a_step_is_found_by_its_name():
@@ -88,6 +90,6 @@ def test_a_step_is_found_by_its_job_wherever_the_file_lies(path):
 
 def test_a_file_that_is_no_job_is_refused_with_the_list_of_jobs():
     with pytest.raises(
-        ConfigError, match=r"build_nothing.py is the job of no step. The jobs are: bronze/land_sales.py, "
+        ConfigError, match=r"build_nothing.py is the job of no step. The jobs are: bronze/land_files.py, "
     ):
         step_of_job("jobs/gold/build_nothing.py")

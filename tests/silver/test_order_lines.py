@@ -8,19 +8,24 @@ import pytest
 from chispa import assert_df_equality
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
-from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources.sales import BRONZE as SALES
+from customerlake.bronze.sources.sales import SALES as SOURCE
+from customerlake.runtime.feeds import SalesFeed
 from customerlake.runtime.tables import Lake
 from customerlake.silver.order_lines import (
     LATER_LANDING,
     ORDER_LINES,
     RECEIVED_AGAIN,
+    as_sent,
     order_lines,
     rejected_lines,
     trimmed_texts,
     typed_lines,
 )
 
+FEED = SalesFeed(path="landing")
 RECEIVED = {
     "order_id": "536365",
     "product_id": "85123A",
@@ -30,11 +35,14 @@ RECEIVED = {
     "unit_price": "2.55",
     "customer_id": "17850.0",
     "country": "United Kingdom",
+    "amount": None,
+    "currency": None,
 }
 ORIGIN = {
     "_extra": None,
     "_raw": None,
     "_problem": None,
+    "_is_deleted": None,
     "_source_file": "day.csv",
     "_line_number": 2,
     "_file_digest": "d1",
@@ -47,7 +55,7 @@ ORIGIN = {
 def received(spark, *lines):
     """bronze.sales with these lines; each dict says only what is unlike RECEIVED and ORIGIN."""
     rows = [tuple((RECEIVED | ORIGIN | line)[name] for name in SALES.column_names) for line in lines]
-    return spark.createDataFrame(rows, SALES.schema)
+    return spark.createDataFrame(rows, SALES.schema).transform(as_sent(SOURCE, FEED, F.col("_batch")))
 
 
 def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"):
@@ -115,7 +123,7 @@ def test_a_sound_line_is_typed(spark):
 
 @pytest.mark.parametrize("space", [" ", "\t", "\u00a0", "\r", " \t\u00a0 "])
 def test_surrounding_white_space_makes_no_other_line(spark, space):
-    spaced = {name: f"{space}{text}{space}" for name, text in RECEIVED.items()}
+    spaced = {name: f"{space}{text}{space}" for name, text in RECEIVED.items() if text is not None}
 
     lines = accepted(spark, {}, spaced)
 

@@ -1,8 +1,7 @@
 """Landed files: list them, open them, and check them against the feed's contract before any row is taken."""
 
-import csv
+import difflib
 import hashlib
-import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +13,20 @@ from typing import NamedTuple
 
 import pyarrow as pa
 from pyarrow import fs
+from pyspark.sql import types as T
 
+from customerlake.bronze.formats import READERS
+from customerlake.contracts.change import FEWEST, Looks, looks
+from customerlake.contracts.source import Source
 from customerlake.errors import LandingError
-from customerlake.runtime.config import SalesFeed
+from customerlake.runtime.feeds import Feed
 
 LARGEST_BATCH_BYTES = 256 * 1024**2
 """Of text in one landing: what silver holds in memory at once, some two gigabytes for two million lines of sales."""
+LOOKED_AT_BYTES = 256 * 1024
+LOOKED_AT_RECORDS = 200
+MAY_NAME_NOTHING = ("json", "json_lines")  # with no record there is no name either
+OF_LINES = ("csv", "whitespace", "fixed_width", "json_lines", "baskets")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class CheckedFile(NamedTuple):
     digest: str
     header: tuple[str, ...]
     text_bytes: int  # as text, unpacked
+    looks: Looks  # of its first records
 
 
 def unpack_embedded_sales(root: str) -> str:
@@ -55,14 +63,17 @@ def unpack_embedded_sales(root: str) -> str:
     return str(folder)
 
 
-def landed_files(folder: str, pattern: str) -> list[LandedFile]:
-    """The files of a folder, by name. Raises: LandingError when the folder is missing or no folder."""
+def landed_files(folder: str, pattern: str, feed: str) -> list[LandedFile]:
+    """The files of a feed's folder and the folders in it, by name.
+
+    Raises: LandingError when the folder is missing or no folder.
+    """
     filesystem, path = _open_filesystem(folder)
     about = filesystem.get_file_info(path)
     if about.type != fs.FileType.Directory:
         found = "a file" if about.type == fs.FileType.File else "nothing"
         raise LandingError(
-            f"The landing folder {folder} holds the sales files; {found} is there. Correct feeds.sales.path."
+            f"The landing folder {folder} holds the files of {feed}; {found} is there. Correct feeds.{feed}.path."
         )
     infos = filesystem.get_file_info(fs.FileSelector(path, recursive=True))
     landed = [
@@ -80,8 +91,8 @@ def landed_files(folder: str, pattern: str) -> list[LandedFile]:
 
 
 def is_hidden(name: str) -> bool:
-    """A file or one of its folders begins with a point: not landed yet, or not meant to be seen."""
-    return any(part.startswith(".") for part in name.split("/"))
+    """A file or one of its folders begins with a point or underscore: not landed yet, or not meant to be seen."""
+    return any(part.startswith((".", "_")) for part in name.split("/"))
 
 
 def content(folder: str, path: str) -> tuple[bytes, str]:
@@ -107,14 +118,16 @@ CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 """How compressed files begin: what a file holds decides, not how it is called."""
 
 
-def check_files(files: Iterable[LandedFile], feed: SalesFeed, folder: str) -> tuple[list[CheckedFile], list[str]]:
+def check_files(
+    files: Iterable[LandedFile], source: Source, feed: Feed, folder: str
+) -> tuple[list[CheckedFile], list[str]]:
     """Open every file once and hold it against the contract: (files that can be taken, refusals in words)."""
 
     def checked(file: LandedFile) -> CheckedFile | str:
         try:
-            return _check(file, feed, folder)
+            return _check(file, source, feed, folder)
         except LandingError as problem:
-            return f"sales: {file.name}: {problem}. None of its rows was taken."
+            return f"{source.feed}: {file.name}: {problem}. None of its rows was taken."
 
     with ThreadPoolExecutor() as pool:  # hashing and unpacking leave Python's lock
         results = list(pool.map(checked, files))
@@ -136,47 +149,75 @@ def in_batches(files: Iterable[CheckedFile], most_bytes: int = LARGEST_BATCH_BYT
     return batches
 
 
-def header_of(text: bytes, feed: SalesFeed) -> tuple[str, ...]:
-    """The column names in a file's first line."""
-    end = text.find(b"\n")
-    decoded = (text if end < 0 else text[:end]).decode(feed.encoding, errors="replace").lstrip("\ufeff")
-    line = next(io.StringIO(decoded, newline=None), "").rstrip("\n")  # lines may also end in a carriage return alone
-    return tuple(name.strip() for name in next(csv.reader([line], delimiter=feed.delimiter), []))
-
-
-def _check(file: LandedFile, feed: SalesFeed, folder: str) -> CheckedFile:
+def _check(file: LandedFile, source: Source, feed: Feed, folder: str) -> CheckedFile:
     if file.is_folder:
-        raise LandingError("a file is expected, a folder is there; move its files up or correct feeds.sales.pattern")
+        raise LandingError(
+            "a file is expected, a folder is there; move its files up or correct pattern in the lake file"
+        )
     text, digest = content(folder, file.path)
     if not text.strip():
         raise LandingError("it is empty, without even a header; land it again when it is complete")
-    header = header_of(text, feed)
-    wanted = list(feed.columns.model_dump().values())
-    missing = [name for name in wanted if name not in header]
-    if missing:
-        raise LandingError(_advice(missing, header, text, feed))
+    reader = READERS[feed.format]
+    header = reader.header(text, feed)
+    if header or feed.format not in MAY_NAME_NOTHING:
+        missing = [name for name in feed.needed(source) if name not in header]
+        if missing:
+            raise LandingError(_advice(missing, header, text, source, feed))
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise LandingError(f"its header names {repeated} twice; correct the export")
-    return CheckedFile(file, digest, header, len(text))
+    first = _first_records(text, source, feed)
+    return CheckedFile(file, digest, header, len(text), _looks_of(first, source, feed) if first else {})
 
 
-def _advice(missing: list[str], header: tuple[str, ...], text: bytes, feed: SalesFeed) -> str:
+def _first_records(text: bytes, source: Source, feed: Feed) -> pa.RecordBatch | None:
+    """Raises: LandingError when none of them can be split, as in a file of another format or encoding."""
+    begin = text
+    if feed.format in OF_LINES and len(text) > LOOKED_AT_BYTES:
+        begin = text[: text.rfind(b"\n", 0, LOOKED_AT_BYTES) + 1] or text
+    first = next(READERS[feed.format].split(begin, source, feed, LOOKED_AT_RECORDS), None)
+    if first is None:
+        return None
+    problems = first["_problem"].slice(0, LOOKED_AT_RECORDS)
+    if len(problems) >= FEWEST and problems.null_count == 0:
+        raise LandingError(
+            f"none of its first {len(problems)} records can be split into columns; of the first one: {problems[0]}. "
+            f"Correct the export, or feeds.{source.feed} in the lake file"
+        )
+    return first
+
+
+def _looks_of(first: pa.RecordBatch, source: Source, feed: Feed) -> Looks:
+    """How the first records look, whichever of them are sound."""
+    names = feed.names(source)
+    columns = {name: first[name].slice(0, LOOKED_AT_RECORDS).to_pylist() for name in _judged(source) if name in names}
+    return looks(columns, source, decimal_comma=feed.decimal_comma)
+
+
+def _judged(source: Source) -> list[str]:
+    """The columns whose type, unit or currency can be seen to change: not those of free text."""
+    return [c.name for c in source.columns if c.is_code or not isinstance(c.type, T.StringType)]
+
+
+def _advice(missing: list[str], header: tuple[str, ...], text: bytes, source: Source, feed: Feed) -> str:
+    key = f"feeds.{source.feed}"
     if not all(name.replace("\t", "").isprintable() for name in header):
         return (
             f"it is no text in {feed.encoding}, it begins with the bytes {text[:4].hex(' ')}; "
-            "export it as CSV, or set feeds.sales.encoding in the lake file"
+            f"export it as CSV, or set {key}.encoding in the lake file"
         )
     others = [mark for mark in (",", ";", "\t", "|") if mark != feed.delimiter]
     likely = next((mark for mark in others if len(header) == 1 and mark in header[0]), None)
     if likely:
         return (
             f"its header is one column {_shortened(header[0])!r} when cut at {feed.delimiter!r}; it looks cut "
-            f"at {likely!r}. Set feeds.sales.delimiter in the lake file"
+            f"at {likely!r}. Set {key}.delimiter in the lake file"
         )
+    near = {name: difflib.get_close_matches(name, header, n=1) for name in missing}
+    named = [f"{name} (did you mean {found[0]}?)" if found else name for name, found in near.items()]
     return (
-        f"column {', '.join(missing)} is missing; its header has {_shortened(', '.join(header))}. "
-        "Correct the export, or feeds.sales.columns in the lake file"
+        f"column {', '.join(named)} is missing; its header has {_shortened(', '.join(header))}. "
+        f"Correct the export, or {key}.columns in the lake file: null stands for a column that there is not"
     )
 
 

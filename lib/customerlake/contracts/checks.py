@@ -60,6 +60,20 @@ class NotZero:
 
 
 @dataclass(frozen=True)
+class OneOf:
+    """Reject rows whose `column` is none of the values; null passes."""
+
+    column: str
+    values: tuple[str, ...]
+
+    def reason(self) -> Column:
+        value = F.col(self.column)
+        shown = F.substring(value, 1, 60)
+        expected = F.lit(f"' is none of {', '.join(self.values)}")
+        return F.when(~value.isin(*self.values), F.concat(F.lit(f"{self.column} '"), shown, expected))
+
+
+@dataclass(frozen=True)
 class WellFormed:
     """Reject rows in which the reader of the file found a problem; `column` holds its words, null when sound.
 

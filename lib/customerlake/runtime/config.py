@@ -1,89 +1,56 @@
 """Values that a person sets: the lake file and the models' settings. Typed, closed, unit and default beside each."""
 
-import codecs
 import difflib
-import re
-import zoneinfo
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from customerlake.bronze.sources import SOURCES
 from customerlake.errors import ConfigError
 from customerlake.runtime.engines import Engine
+from customerlake.runtime.feeds import AttributesFeed, Feed, SalesFeed, TimeZone, Values, wrong_origin
 
-TIMESTAMP_LETTERS = "GyMLdEaDhHkKmsSVzOXxFqQ"  # of Spark's datetime patterns, for reading
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _known_encoding(name: str) -> str:
-    try:
-        codecs.lookup(name)
-    except LookupError as error:
-        raise ValueError("Python knows no such encoding; utf-8, cp1252, latin-1 and utf-16 are common") from error
-    return name
-
-
-def _known_time_zone(name: str) -> str:
-    known = zoneinfo.available_timezones()
-    if name not in known:
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        raise ValueError(f"there is no such time zone; {f'did you mean {near[0]}' if near else 'Europe/London is one'}")
-    return name
-
-
-def _known_timestamp_format(pattern: str) -> str:
-    letters = set(re.findall("[A-Za-z]", re.sub("'[^']*'", "", pattern)))
-    if unknown := sorted(letters - set(TIMESTAMP_LETTERS)):
-        raise ValueError(
-            f"Spark reads no {', '.join(unknown)} in a pattern; y, M, d are year, month and day, H, m, s hour, minute "
-            "and second, a is AM or PM, and other text stands in single quotes"
-        )
-    if not {"y", "M", "d"} <= letters:
-        raise ValueError("it needs year, month and day: y, M and d, as in yyyy-MM-dd HH:mm:ss")
-    return pattern
-
-
-class Values(BaseModel):
-    """Frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SalesColumns(Values):
-    """What the sales feed's own files call each column."""
-
-    order_id: str = "order_id"
-    product_id: str = "product_id"
-    description: str = "description"
-    quantity: str = "quantity"
-    ordered_at: str = "ordered_at"
-    unit_price: str = "unit_price"
-    customer_id: str = "customer_id"
-    country: str = "country"
-
-
-class SalesFeed(Values):
-    """Lines of sales, one file per day or any other cut."""
-
-    path: str  # folder, absolute or relative to the lake file; "embedded": the sales that ship with the package
-    pattern: str = "*.csv*"  # which files of the folder; .gz, .bz2 and .zst are read as compressed
-    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
-    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
-    timestamp_format: Annotated[str, AfterValidator(_known_timestamp_format)] = "yyyy-MM-dd HH:mm:ss"  # Spark's letters
-    channel: str = "online"
-    cancellation_prefix: str = "C"  # an order_id that starts with it takes an earlier order back
-    columns: SalesColumns = SalesColumns()
-    line_kinds: dict[
-        str, str
-    ] = {}  # product_id, or the start of one followed by *, of lines that are no product -> what they are
-
-
 class Feeds(Values):
-    sales: SalesFeed
+    """The feeds that a company has; any of them, one at least."""
+
+    sales: SalesFeed | None = None
+    pos_sales: SalesFeed | None = None
+    web_orders: SalesFeed | None = None
+    crm_profiles: Feed | None = None
+    loyalty_events: Feed | None = None
+    web_events: Feed | None = None
+    email_events: Feed | None = None
+    campaigns: Feed | None = None
+    campaign_members: Feed | None = None
+    social_posts: Feed | None = None
+    tickets: Feed | None = None
+    survey_answers: Feed | None = None
+    consents: Feed | None = None
+    products: Feed | None = None
+    exchange_rates: Feed | None = None
+    customer_attributes: AttributesFeed | None = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if not self.named():
+            raise ValueError(f"it names no feed; there are {', '.join(type(self).model_fields)}")
+        return self
+
+    def named(self) -> dict[str, Feed]:
+        """The feeds that the lake file names, in the order of the path."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: feed for name, feed in given.items() if feed is not None}
+
+    def of_sales(self) -> dict[str, SalesFeed]:
+        """Those of lines of sales."""
+        return {name: feed for name, feed in self.named().items() if isinstance(feed, SalesFeed)}
 
 
 class SegmentsConfig(Values):
@@ -121,7 +88,7 @@ class LakeFile(Values):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"  # of the times in the feeds
+    time_zone: TimeZone = "UTC"  # of the times in the feeds that do not say their own
     engine: Engine | None = None  # of the steps that run on either; without it sail where it can, else JVM Spark
     feeds: Feeds
     segments: SegmentsConfig = SegmentsConfig()
@@ -148,39 +115,69 @@ def load_lake_file(path: str | None) -> LakeFile:
         raise ConfigError(f"The lake file {source} is not YAML: {error}. Correct it there.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"The lake file {source} holds no keys; see conf/lakes/online_retail.yaml for an example.")
+    columns = _wrong_feeds(values)
     try:
         lake = LakeFile.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"The lake file {source} cannot be used:\n{_in_words(error)}") from error
+        problems = [_in_words(problem["loc"], problem["type"], problem) for problem in error.errors()]
+        raise _unusable(source, list(dict.fromkeys(problems + columns))) from error
+    if columns:
+        raise _unusable(source, columns)
     return _with_absolute_paths(lake, Path(path).resolve().parent) if path else lake
 
 
+def _unusable(source: Traversable, problems: list[str]) -> ConfigError:
+    return ConfigError(f"The lake file {source} cannot be used:\n" + "\n".join(f"  - {text}" for text in problems))
+
+
 def _with_absolute_paths(lake: LakeFile, folder: Path) -> LakeFile:
-    sales = lake.feeds.sales
-    if sales.path == "embedded" or "://" in sales.path:
-        return lake
-    feeds = lake.feeds.model_copy(update={"sales": sales.model_copy(update={"path": str(folder / sales.path)})})
-    return lake.model_copy(update={"feeds": feeds})
+    absolute = {
+        name: feed.model_copy(update={"path": str(folder / feed.path)})
+        for name, feed in lake.feeds.named().items()
+        if feed.path is not None and feed.path != "embedded" and "://" not in feed.path
+    }
+    return lake.model_copy(update={"feeds": lake.feeds.model_copy(update=absolute)})
 
 
-def _in_words(error: ValidationError) -> str:
-    return "\n".join(f"  - {_one_in_words(problem['loc'], problem['type'], problem)}" for problem in error.errors())
+def _wrong_feeds(values: dict[str, Any]) -> list[str]:
+    """What is wrong with feeds beyond their keys: names of columns, held against the contracts; and the origin."""
+    feeds = values.get("feeds")
+    problems = []
+    for feed, said in feeds.items() if isinstance(feeds, dict) else ():
+        if feed not in SOURCES or not isinstance(said, dict):
+            continue
+        known = SOURCES[feed].column_names
+        if wrong := wrong_origin(said):
+            problems.append(f"feeds.{feed}: {wrong}.")
+        for key in ("columns", "constants", "accepted_changes"):
+            for name in said.get(key) or ():
+                if name not in known:
+                    problems.append(f"feeds.{feed}.{key}.{name}: {_unknown(name, known)}")
+    return problems
 
 
-def _one_in_words(location: tuple[int | str, ...], kind: str, problem: Any) -> str:
+def _in_words(location: tuple[int | str, ...], kind: str, problem: Any) -> str:
     where = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
-        known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
-        return f"{where}: unknown key; {advice}"
+        return f"{where}: {_unknown(location[-1], _known_keys(location[:-1]))}"
     if kind == "missing":
         return f"{where}: is missing; add it."
-    return f"{where}: {problem['input']!r} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
+    said = problem["msg"].removeprefix("Value error, ")
+    if isinstance(problem["input"], dict):
+        return f"{where}: {said}."
+    return f"{where}: {problem['input']!r} cannot be used: {said}."
+
+
+def _unknown(name: object, known: list[str]) -> str:
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"unknown key; did you mean {near[0]}?" if near else f"unknown key; known here: {', '.join(known)}."
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: Any = LakeFile
     for part in location:
-        model = model.model_fields[str(part)].annotation
+        annotation = model.model_fields[str(part)].annotation
+        model = next(
+            (kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, Values)), annotation
+        )
     return sorted(model.model_fields)

@@ -1,4 +1,4 @@
-"""Put Delta Lake's jars beside Spark's own, once, so that later sessions start without network and without Ivy."""
+"""Put the jars of Delta Lake and the readers beside Spark's own, once: sessions then start without network."""
 
 import os
 import re
@@ -15,6 +15,10 @@ from customerlake.errors import LakeError
 from customerlake.runtime.java import find_java
 
 SCALA = "2.13"  # the one Scala that Spark 4 is built for
+KAFKA_SOURCE = "4.1.1"  # of Spark 4.1's line; not every patch of Spark comes with one
+POSTGRESQL = "42.7.7"  # its JDBC driver
+OF_SPARK = ("org.apache.hadoop:hadoop-client-api", "org.apache.hadoop:hadoop-client-runtime", "org.slf4j:slf4j-api")
+"""What the jars depend on and Spark brings itself, some 50 MB: not fetched."""
 PLACED = ".customerlake-placed"  # in Spark's jar folder: which jars were put there, so that an upgrade takes them away
 IVY_SETTINGS = "CUSTOMERLAKE_IVY_SETTINGS"  # environment: an Ivy settings file that names a mirror
 
@@ -43,13 +47,26 @@ def delta_jars_present(spark: Path | None = None) -> bool:
     return (_jar_folder(spark) / _delta_jar()).is_file()
 
 
+def reader_coordinates() -> tuple[str, ...]:
+    """Maven coordinates of what the readers need: Spark's Kafka source, and PostgreSQL's driver."""
+    return (
+        f"org.apache.spark:spark-sql-kafka-0-10_{SCALA}:{KAFKA_SOURCE}",
+        f"org.postgresql:postgresql:{POSTGRESQL}",
+    )
+
+
+def all_jars_present(spark: Path | None = None) -> bool:
+    """Whether Delta's jar and those of the readers lie in Spark's `jars` folder."""
+    return all((_jar_folder(spark) / jar).is_file() for jar in map(_jar_of, _coordinates()))
+
+
 def fetch(spark: Path | None = None, java_home: Path | None = None) -> tuple[str, ...]:
-    """Resolve Delta's jars as Spark itself does and put them into Spark's `jars` folder; the names of those put there.
+    """Resolve all these jars as Spark itself does, put them into Spark's `jars` folder, and return their names.
 
     Present already: nothing is started or changed.
     Raises: LakeError when the jars cannot be had or the folder not written; JavaMissing.
     """
-    if delta_jars_present(spark):
+    if all_jars_present(spark):
         return ()
     folder = spark or spark_folder()
     with tempfile.TemporaryDirectory(prefix="customerlake-ivy-") as ivy:
@@ -58,7 +75,7 @@ def fetch(spark: Path | None = None, java_home: Path | None = None) -> tuple[str
             return place(resolved, _jar_folder(folder), last=_delta_jar())
         except OSError as error:
             raise LakeError(
-                f"Delta Lake's jars cannot be put into {_jar_folder(folder)}: {error.strerror}. "
+                f"The jars cannot be put into {_jar_folder(folder)}: {error.strerror}. "
                 "Make that folder writable, or install into a virtual environment of your own."
             ) from error
 
@@ -96,23 +113,33 @@ def _jar_folder(spark: Path | None) -> Path:
     return (spark or spark_folder()) / "jars"
 
 
-def _coordinates() -> str:
-    return delta_coordinates(metadata.version("delta-spark"), metadata.version("pyspark"))
+def _coordinates() -> tuple[str, ...]:
+    """All that is fetched, Delta first."""
+    delta = delta_coordinates(metadata.version("delta-spark"), metadata.version("pyspark"))
+    return delta, *reader_coordinates()
 
 
-def _delta_jar() -> str:
-    _, name, version = _coordinates().split(":")
+def _jar_of(coordinates: str) -> str:
+    _, name, version = coordinates.split(":")
     return f"{name}-{version}.jar"
 
 
+def _delta_jar() -> str:
+    return _jar_of(_coordinates()[0])
+
+
 def _resolve(spark: Path, java_home: Path, ivy: Path) -> dict[str, Path]:
-    settings = {"spark.jars.packages": _coordinates(), "spark.jars.ivy": str(ivy)}
+    settings = {
+        "spark.jars.packages": ",".join(_coordinates()),
+        "spark.jars.excludes": ",".join(OF_SPARK),
+        "spark.jars.ivy": str(ivy),
+    }
     if os.environ.get(IVY_SETTINGS):
         settings["spark.jars.ivySettings"] = os.path.abspath(os.environ[IVY_SETTINGS])
     told = _submit(spark, java_home, ivy, "", settings)
     # Ivy retrieves into names like io.delta_delta-storage-4.4.0.jar: the organisation, then the jar's own name
     resolved = {jar.name.split("_", 1)[1]: jar for jar in (ivy / "jars").glob("*.jar")}
-    if told.returncode != 0 or _delta_jar() not in resolved:
+    if told.returncode != 0 or any(_jar_of(one) not in resolved for one in _coordinates()):
         raise LakeError(_unresolved(spark, told.stdout.splitlines()))
     return resolved
 
@@ -147,7 +174,7 @@ def _submit(
 
 def _unresolved(spark: Path, output: Iterable[str]) -> str:
     return (
-        f"Spark needs Delta Lake's jars ({_coordinates()} and what it depends on), and they could not be fetched: "
+        f"Spark needs jars ({', '.join(_coordinates())} and what they depend on), and they could not be fetched: "
         f"{_reason(output)}.\n"
         "Do one of these:\n"
         "  - with a network that reaches Maven Central: run the same command again;\n"

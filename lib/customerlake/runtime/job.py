@@ -7,7 +7,7 @@ import runpy
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
@@ -15,16 +15,19 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from customerlake import __version__
 from customerlake.contracts.table import Table
 from customerlake.errors import ConfigError, ContractError, LakeError
-from customerlake.runtime import pipeline, session
+from customerlake.runtime import pipeline, replays, session
 from customerlake.runtime.config import LakeFile, load_lake_file, shipped
 from customerlake.runtime.engines import NAMES, Engine, engine_for, require
+from customerlake.runtime.lock import locked_for_step
 from customerlake.runtime.named_tables import NamedLake
 from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED, Step, step_of_job
+from customerlake.runtime.replays import REPLAYS, replayed_since
 from customerlake.runtime.runs import RUNS, last_success, worked_since
 from customerlake.runtime.tables import Lake, Written
 
@@ -127,12 +130,25 @@ class Run:
         """Path and Delta version of each table that the step has read."""
         return {name: (self.lake.path(name), version) for name, version in self._current.versions_read.items()}
 
-    def tags(self) -> dict[str, str]:
-        """What a reviewer needs to find this run again."""
-        return {"run_id": self.run_id, "as_of": str(self.as_of), "lake": self.config.name, "customerlake": __version__}
+    @property
+    def observed_on(self) -> date:
+        """The day on which the attributes of a table of customers were true."""
+        feed = self.config.feeds.customer_attributes
+        if feed is None:
+            raise ConfigError("The lake file names no feed customer_attributes. Name it under feeds.")
+        return feed.observed_on
 
-    def append(self, table: Table, df: DataFrame) -> Written:
-        return self._wrote(self.lake.append(table, df))
+    def tags(self, as_of: date | None = None) -> dict[str, str]:
+        """What a reviewer needs to find this run again."""
+        return {
+            "run_id": self.run_id,
+            "as_of": str(as_of or self.as_of),
+            "lake": self.config.name,
+            "customerlake": __version__,
+        }
+
+    def append(self, table: Table, df: DataFrame, *, once: tuple[str, int] | None = None) -> Written:
+        return self._wrote(self.lake.append(table, df, once=once))
 
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         return self._wrote(self.lake.overwrite(table, df))
@@ -187,15 +203,49 @@ class Run:
         """The number of the newest landing that `table` holds; 0 when it holds none."""
         return self.lake.largest(table, "_batch") or 0
 
+    def watch(self, table: Table) -> None:
+        """Have the step run again when the table has changed."""
+        self._current.versions_read.setdefault(table.name, self.lake.version(table))
+
     def new_batches(self, table: Table) -> range:
-        """The landings that `table` holds and that this step has not taken yet."""
+        """The landings that `table` holds and that this step has not taken yet; all, when it was made anew since."""
         done = last_success(self.lake, self._current.step.name, None)
         newest = self.newest_batch(table)
-        self._current.versions_read.setdefault(table.name, self.lake.version(table))
-        self._current.batch = newest
-        return range((done["batch"] if done else 0) + 1, newest + 1)
+        self.watch(table)
+        if done and replayed_since(self.lake, table.name, done["started_at"]):
+            done = None
+        self._current.batches[table.name] = newest
+        taken = dict(done["batches"] or ()) if done else {}
+        return range(taken.get(table.name, 0) + 1, newest + 1)
 
-    def balance(self, *, received: Table, accepted: Table, rejected: Table) -> None:
+    def pending_replay(self, table: Table) -> int | None:
+        """The number of the replay of `table` that was asked for and is not done; None when there is none."""
+        self.watch(REPLAYS)
+        return replays.pending(self.lake, table.name)
+
+    def replayed(self, table: Table, number: int, *, has_changed: bool) -> None:
+        """Record that the replay of a table is done."""
+        replays.done(
+            self.lake, table.name, number,
+            has_changed=has_changed, run_id=self.run_id, happened_at=datetime.now(UTC),
+        )  # fmt: skip
+        self.remark(f"{table.name} taken again from bronze: {'rows changed' if has_changed else 'nothing changed'}")
+
+    def renew(self, made: Mapping[Table, DataFrame]) -> bool:
+        """Replace tables by what was made of all their input, those that differ from it; whether any does."""
+        different = {table: df for table, df in made.items() if self._differs(table, df)}
+        for table, df in different.items():
+            self.overwrite(table, df)
+        return bool(different)
+
+    def _differs(self, table: Table, df: DataFrame) -> bool:
+        """Whether a table's rows are other than those of `df`, in any column but the technical ones."""
+        kept = [F.to_json(n) if isinstance(table.schema[n].dataType, T.MapType) else F.col(n)
+                for n in table.business_columns]  # fmt: skip
+        ours, theirs = self.lake.read(table).select(*kept), df.select(*kept)
+        return not (ours.exceptAll(theirs).isEmpty() and theirs.exceptAll(ours).isEmpty())
+
+    def balance(self, *, received: Sequence[Table], accepted: Table, rejected: Table) -> None:
         """Account for every row that the lake ever received: received = accepted + quarantined + duplicates.
 
         Raises: ContractError when a row is lost or counted twice.
@@ -203,14 +253,15 @@ class Run:
         taken = self.lake.read(accepted).agg(F.sum("count_received")).first()
         kept = self.lake.count(accepted)
         counts = Counts(
-            received=self.lake.count(received),
+            received=sum(map(self.lake.count, received)),
             accepted=kept,
             quarantined=self.lake.count(rejected),
             duplicates=((taken[0] if taken else None) or 0) - kept,
         )
         if counts.received != counts.accepted + counts.quarantined + counts.duplicates:
             raise ContractError(
-                f"{received.name} holds {counts.received} rows, but {accepted.name} accounts for {counts.accepted} "
+                f"{', '.join(table.name for table in received)}: {counts.received} rows, {accepted.name} accounts for "
+                f"{counts.accepted} "
                 f"accepted and {counts.duplicates} duplicates, and {rejected.name} for {counts.quarantined}. "
                 "Rows are lost or counted twice; do not trust the tables, and report this."
             )
@@ -258,6 +309,10 @@ def execute(step: Step, run: Run, main: Main | None = None) -> Outcome:
     outcome = run.outcome = Outcome(step)
     started_at, start = datetime.now(UTC), time.perf_counter()
     as_of: date | None = None
+    if lacking := step.lacks(run.config.feeds.named()):
+        outcome.state = "lacking"
+        outcome.remarks.append(lacking)
+        return outcome
     try:
         as_of = run.as_of if step.is_dated else None
         if _is_up_to_date(step, run, as_of):
@@ -297,7 +352,9 @@ def run(main: Main) -> None:
             catalog=values.catalog or None,
             retrain=values.retrain,
         )
-        outcome = execute(step_of_job(sys.argv[0]), current, main)
+        step = step_of_job(sys.argv[0])
+        with locked_for_step(current.root, step.name, run_id=current.run_id, started_at=current.started_at):
+            outcome = execute(step, current, main)
     except LakeError as error:
         sys.exit(f"customerlake: {error}")
     for text in outcome.refused:
@@ -363,7 +420,7 @@ def _record(outcome: Outcome, run: Run, as_of: date | None, started_at: datetime
         "rows_out": sum(written.rows for written in outcome.written),
         "rows_quarantined": sum(count.quarantined for count in counts),
         "rows_duplicate": sum(count.duplicates for count in counts),
-        "batch": outcome.batch,
+        "batches": list(outcome.batches.items()),
         "versions_read": list(read.items()),
         "versions_written": list(written.items()),
         "fingerprint": _fingerprint(run),

@@ -35,7 +35,9 @@ class Outcome:
     """How one step ended."""
 
     step: Step
-    state: Literal["succeeded", "unchanged", "refused", "failed"] = "succeeded"  # refused: and nothing else was done
+    state: Literal["succeeded", "unchanged", "lacking", "refused", "failed"] = (
+        "succeeded"  # refused: and nothing else was done; lacking: the lake has not what it needs
+    )
     seconds: float = 0.0
     written: list[Written] = field(default_factory=list)
     versions_read: dict[str, int] = field(default_factory=dict)
@@ -44,5 +46,5 @@ class Outcome:
     refused: list[str] = field(default_factory=list)  # sources, files and contracts that stopped, in words
     exports: list[Path] = field(default_factory=list)
     models: list[TrainedModel] = field(default_factory=list)
-    batch: int | None = None
+    batches: dict[str, int] = field(default_factory=dict)  # last landing taken, by table
     message: str | None = None

@@ -1,11 +1,13 @@
 """The steps of a run and their order. Declared here once; the command, the jobs and the deployments read it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from customerlake.errors import ConfigError
 from customerlake.runtime.engines import Feature, engine_for
+
+SALES = ("sales", "pos_sales", "web_orders")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class Step:
     is_dated: bool = True  # its tables hold one set of rows per --as-of
     after: tuple[str, ...] = ()  # steps whose tables it reads
     needs: tuple[Feature, ...] = ()  # of its engine, beyond what all have
+    of: tuple[str, ...] = SALES  # feeds of which the lake must have one; none: the step takes whatever there is
+
+    def lacks(self, feeds: Collection[str]) -> str | None:
+        """What a lake with these feeds lacks for the step, in words; None when it lacks nothing."""
+        if not self.of or set(self.of).intersection(feeds):
+            return None
+        wanted = " or ".join(filter(None, [", ".join(self.of[:-1]), self.of[-1]]))
+        return f"the lake file names no feed {wanted}"
 
     @property
     def may_refuse(self) -> bool:
@@ -35,9 +45,16 @@ class Step:
         return self.job.startswith(("gold/", "features/"))
 
 
+LANDINGS = ("land_files", "land_databases", "land_interfaces", "land_streams")
 PIPELINE = (
-    Step("land_sales", "bronze/land_sales.py", "landed files as received", is_dated=False),
-    Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, ("land_sales",)),
+    Step("land_files", "bronze/land_files.py", "landed files as received", is_dated=False, of=()),
+    Step("land_databases", "bronze/land_databases.py", "new rows of databases", is_dated=False, needs=("JDBC",), of=()),
+    Step("land_interfaces", "bronze/land_interfaces.py", "new records of paged interfaces", is_dated=False, of=()),
+    Step(
+        "land_streams", "bronze/land_streams.py", "new messages of topics", is_dated=False, needs=("streaming",), of=()
+    ),
+    Step("records", "silver/build_records.py", "typed records of every other feed", False, LANDINGS, of=()),
+    Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, LANDINGS),
     Step("orders", "silver/build_orders.py", "orders, summed from their lines", False, ("order_lines",)),
     Step(
         "cancellations", "silver/build_cancellations.py", "returns, and the sales they cancel", False, ("order_lines",)
@@ -50,6 +67,14 @@ PIPELINE = (
         "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
     ),
     Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
+    Step(
+        "attributes",
+        "features/build_attributes.py",
+        "attributes of a table of customers",
+        False,
+        ("records",),
+        of=("customer_attributes",),
+    ),
     Step(
         "train_segments",
         "models/train_segments.py",
@@ -64,8 +89,25 @@ PIPELINE = (
         after=("features",),
         needs=("MLlib",),
     ),
+    Step(
+        "train_outcome",
+        "models/train_outcome.py",
+        "candidates beside their baseline",
+        False,
+        ("attributes",),
+        needs=("MLlib",),
+        of=("customer_attributes",),
+    ),
     Step("score_segments", "models/score_segments.py", "the segment of each customer", after=("train_segments",)),
     Step("score_churn", "models/score_churn.py", "the churn risk of each customer", after=("train_churn",)),
+    Step(
+        "score_outcome",
+        "models/score_outcome.py",
+        "the outcome's probability for each customer",
+        False,
+        ("train_outcome",),
+        of=("customer_attributes",),
+    ),
     Step(
         "publish_customers",
         "publish/publish_customers.py",

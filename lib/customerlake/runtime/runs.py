@@ -24,7 +24,7 @@ RUNS = Table(
         Field("rows_out", T.LongType(), "rows added or changed in all tables of the step"),
         Field("rows_quarantined", T.LongType(), "of rows_in: rejected, with reasons"),
         Field("rows_duplicate", T.LongType(), "of rows_in: removed as exact duplicates"),
-        Field("batch", T.LongType(), "last landing that the step has taken; null for steps without increments"),
+        Field("batches", T.MapType(T.StringType(), T.LongType()), "last landing taken of each table read by landings"),
         Field("versions_read", T.MapType(T.StringType(), T.LongType()), "Delta version of each table read"),
         Field("versions_written", T.MapType(T.StringType(), T.LongType()), "Delta version of each table written"),
         Field("fingerprint", T.StringType(), "digest of the settings and the code's version"),

@@ -79,13 +79,22 @@ class Lake:
             return self._spark().createDataFrame([], table.schema)
         return self._rows(table).select(*table.column_names)  # sail puts the columns of a partition last
 
-    def append(self, table: Table, df: DataFrame) -> Written:
-        """Add rows in one commit."""
-        return self._write(table, df.write.mode("append"))
+    def append(self, table: Table, df: DataFrame, *, once: tuple[str, int] | None = None) -> Written:
+        """Add rows in one commit.
+
+        With `once`, a writer's name and the growing number of its write, nothing is added when the table already
+        holds that write or a later one of this writer. JVM Spark alone keeps such numbers.
+        """
+        writer = df.write.mode("append")
+        if once:
+            name, number = once
+            writer = writer.option("txnAppId", name).option("txnVersion", number)
+        return self._write(table, writer)
 
     def overwrite(self, table: Table, df: DataFrame) -> Written:
         """Replace the whole table in one commit."""
-        return self._write(table, df.write.mode("overwrite").option("overwriteSchema", "true"))
+        writer = df.write.mode("overwrite").option("overwriteSchema", "true")
+        return self._write(table, writer.partitionBy(*table.partitioned_by) if table.partitioned_by else writer)
 
     def replace(self, table: Table, df: DataFrame, *, where: str) -> Written:
         """Replace the rows for which the SQL condition `where` holds, in one commit."""

@@ -1,16 +1,25 @@
 """silver.order_lines: the lines of sales, typed, trimmed, without exact duplicates, each marked for what it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.bronze.sources.sales import CONTRACT
+from customerlake.bronze.formats import TYPED
+from customerlake.bronze.sources.sales import SALES
 from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
 from customerlake.contracts.quarantine import quarantine, quarantine_table
+from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
-from customerlake.runtime.config import LakeFile
+from customerlake.runtime.feeds import EPOCHS, SalesFeed
+from customerlake.silver.cleaning.dates import instant
+from customerlake.silver.cleaning.numbers import number, without_zero_decimals
+from customerlake.silver.cleaning.texts import trimmed
+
+Typed = Callable[[DataFrame], DataFrame]
+LINE = tuple(SALES.column_names)
+"""What every feed of sales says of a line."""
 
 LARGEST_AMOUNT = (
     10**12
@@ -76,7 +85,7 @@ REJECTED_ORDER_LINES = quarantine_table(ORDER_LINES)
 
 
 def order_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """The sound lines of bronze.sales, without exact duplicates: one row per distinct line, which counts its copies.
+    """One row per distinct sound line of a landing, as `as_sent` gives them; it counts its exact duplicates.
 
     Lines are told apart by what was received, before it is typed: eight short texts are compared and held, not the
     row that comes of them. The survivor is the first by file and line. `typed` is a rule that `typed_lines` has made.
@@ -86,9 +95,8 @@ def order_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> Da
 
 
 def rejected_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """The lines of bronze.sales that break a rule, each as received, as quarantine.order_lines keeps them."""
-    received = sales.withColumn("received", F.struct(*CONTRACT, "_extra")).withColumns(trimmed_texts())
-    _, rejected = quarantine(received.transform(typed), ORDER_LINES)
+    """The lines of a landing that break a rule, each as received, as quarantine.order_lines keeps them."""
+    _, rejected = quarantine(sales.withColumns(trimmed_texts()).transform(typed), ORDER_LINES)
     return rejected.withColumns(
         {
             "raw": F.coalesce("_raw", F.to_json("received")),
@@ -102,9 +110,9 @@ def rejected_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) ->
 
 
 def first_instant(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """One row, first_micros: the earliest ordered_at of bronze.sales in microseconds of Unix time; null without one."""
+    """One row, first_micros: the earliest ordered_at of a landing in microseconds of Unix time; null without one."""
     instants = sales.select(trimmed("ordered_at").alias("ordered_at")).distinct()  # many lines share one
-    others = {name: F.lit(None).cast("string") for name in CONTRACT if name != "ordered_at"}
+    others = {name: F.lit(None).cast("string") for name in LINE if name != "ordered_at"}
     return instants.withColumns(others).transform(typed).agg(F.unix_micros(F.min("ordered_at")).alias("first_micros"))
 
 
@@ -113,7 +121,7 @@ def distinct_lines(sales: DataFrame) -> DataFrame:
     return (
         sales.where(F.col("_problem").isNull())
         .select(*[text.alias(name) for name, text in trimmed_texts().items()], origin().alias("origin"), "_batch")
-        .groupBy(*CONTRACT)
+        .groupBy(*LINE)
         .agg(F.count("*").alias("count_received"), F.min("origin").alias("origin"), F.max("_batch").alias("_batch"))
         .withColumns(
             {
@@ -142,17 +150,42 @@ RECEIVED_AGAIN = {
 LATER_LANDING = "arrived._batch > known._batch"
 
 
-def typed_by(config: LakeFile) -> Callable[[DataFrame], DataFrame]:
-    """`typed_lines` by what a lake file says of its sales."""
-    feed = config.feeds.sales
+def typed_by(source: Source, feed: SalesFeed, *, time_zone: str, currency: str) -> Typed:
+    """`typed_lines` by what a lake file says of a feed of sales."""
+    has = {*feed.names(source), *feed.constants}
     return typed_lines(
-        timestamp_format=feed.timestamp_format,
-        time_zone=config.time_zone,
-        currency=config.currency,
+        timestamp_format="yyyy-MM-dd HH:mm:ss" if feed.format in TYPED else feed.timestamp_format,
+        time_zone=feed.time_zone or time_zone,
+        currency=currency,
         channel=feed.channel,
         cancellation_prefix=feed.cancellation_prefix,
         line_kinds=feed.line_kinds,
+        decimal_comma=feed.decimal_comma,
+        lacking=tuple(name for name in LINE if name not in has),
     )
+
+
+def as_sent(source: Source, feed: SalesFeed, number: Column) -> Typed:
+    """Bronze of a feed of sales -> its lines as LINE names them, constants and gaps of the lake file filled in.
+
+    Adds: received (the whole record, as received). `number` is the landing's in silver, and becomes _batch.
+    """
+    names = feed.names(source)
+    columns: dict[str, Column] = {"_batch": number.cast("long")} | {
+        name: F.lit(feed.constants.get(name)).cast("string")
+        for name in LINE
+        if name in feed.constants or name not in names
+    }
+    if "order_id" in columns:  # lines of a file that say the same are so many sales: their count tells them apart
+        known = [name for name in LINE if name in names]
+        same = Window.partitionBy("_file_digest", *known).orderBy("_line_number")
+        columns["order_id"] = F.row_number().over(same).cast("string")
+    elif feed.format == "baskets":  # a line's number tells baskets of one file apart
+        columns["order_id"] = F.concat("_source_file", F.lit(":"), "order_id")
+    elif feed.order_prefix:
+        columns["order_id"] = F.concat(F.lit(feed.order_prefix), "order_id")
+    received = F.struct(*source.column_names, "_extra")
+    return lambda bronze: bronze.withColumn("received", received).withColumns(columns)
 
 
 def typed_lines(
@@ -163,44 +196,68 @@ def typed_lines(
     channel: str,
     cancellation_prefix: str,
     line_kinds: Mapping[str, str],
+    decimal_comma: bool = False,
+    lacking: Collection[str] = ("amount", "currency"),
 ) -> Callable[[DataFrame], DataFrame]:
     """Trimmed texts of lines -> rows with the typed columns of silver.order_lines beside what was received.
 
     A text that cannot be read as its type becomes null; the checks of ORDER_LINES then say so. Empty text is null.
     A whole number may be written with a decimal point and zeros (17850.0), as spreadsheets do.
+
+    What a source lacks altogether: without order_id, what a customer bought on one day is an order; without
+    product_id, a line is of no product (line_kind unspecified); without quantity it is 1; without unit_price it is the
+    amount by unit, and 0 where there is no amount either; without country it is Unspecified.
     """
 
     def typed(lines: DataFrame) -> DataFrame:
-        local = F.try_to_timestamp("received_ordered_at", F.lit(timestamp_format))
+        received = F.col("received_ordered_at")
+        if timestamp_format in EPOCHS:
+            instant_at = instant(received, pattern=timestamp_format, time_zone=time_zone)
+            local = F.from_utc_timestamp(instant_at, time_zone)
+        else:
+            local = F.try_to_timestamp(received, F.lit(timestamp_format))
+            instant_at = F.to_utc_timestamp(local, time_zone)
         quantity, unit_price = F.col("quantity"), F.col("unit_price")
-        is_return = F.startswith("order_id", F.lit(cancellation_prefix))
+        is_return = F.startswith("order_id", F.lit(cancellation_prefix)) if cancellation_prefix else F.lit(False)
+        if "order_id" in lacking:  # nothing else tells a return
+            is_return = quantity < 0
+        is_paid = unit_price > 0
+        if "unit_price" in lacking:  # what has neither price nor amount is taken for sold
+            is_paid = is_paid | F.col("amount").isNull()
+        whole = without_zero_decimals(F.col("quantity")).try_cast("long")
+        amount, said = quantity * unit_price, F.concat(quantity.cast("string"), F.lit(" x "), unit_price.cast("string"))
+        if "amount" not in lacking:
+            sent = F.col("amount")
+            amount = F.when(sent.isNull(), amount).otherwise(number(sent, decimal_comma=decimal_comma))
+            said = F.coalesce(sent, said)
         return (
             lines.withColumn(
-                "order_line_id", F.sha2(F.concat_ws("\u001f", *[F.coalesce(name, F.lit("")) for name in CONTRACT]), 256)
+                "order_line_id", F.sha2(F.concat_ws("\u001f", *_identity()), 256)
             )
+            .transform(with_columns(_of_lacking(lacking)))
             .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
             .withColumns(
                 {
-                    "customer_id": without_zero_decimals("customer_id"),
+                    "customer_id": without_zero_decimals(F.col("customer_id")),
                     "product_id": F.upper("product_id"),
-                    "quantity": within(LARGEST_QUANTITY, without_zero_decimals("quantity").try_cast("long")).cast(
-                        "int"
-                    ),
-                    "unit_price": number("unit_price"),
-                    "ordered_at": F.to_utc_timestamp(local, time_zone),
+                    "quantity": within(LARGEST_QUANTITY, whole).cast("int"),
+                    "unit_price": number(F.col("unit_price"), decimal_comma=decimal_comma),
+                    "ordered_at": instant_at,
                     "ordered_on": F.to_date(local),
                     "ordered_month": F.trunc(local, "month"),
                     "channel": F.lit(channel),
-                    "currency": F.lit(currency),
+                    "currency": F.upper(F.coalesce("currency", F.lit(currency))),
                 }
             )
+            .withColumn("order_id", _order_id("order_id" in lacking))
+            .transform(with_columns(_price_of_amount(lacking, decimal_comma)))
             .withColumns(
                 {
                     "is_return": is_return,
-                    "is_sale": ~is_return & (quantity > 0) & (unit_price > 0),
-                    "line_kind": line_kind(line_kinds, is_return),
-                    "amount": within(LARGEST_AMOUNT, quantity * unit_price).cast(MONEY),
-                    "received_amount": F.concat(quantity.cast("string"), F.lit(" x "), unit_price.cast("string")),
+                    "is_sale": ~is_return & (quantity > 0) & is_paid,
+                    "line_kind": F.lit("unspecified") if "product_id" in lacking else line_kind(line_kinds, is_return),
+                    "amount": within(LARGEST_AMOUNT, amount).cast(MONEY),
+                    "received_amount": said,
                 }
             )
             .withColumn("is_product", F.col("line_kind") == "product")
@@ -209,34 +266,42 @@ def typed_lines(
     return typed
 
 
+def _identity() -> list[Column]:
+    """What tells a line from others: the texts of every source, and those of the optional columns that are there."""
+    return [F.col(c.name) if c.is_optional else F.coalesce(c.name, F.lit("")) for c in SALES.columns]
+
+
+def with_columns(columns: Mapping[str, Column]) -> Callable[[DataFrame], DataFrame]:
+    """As withColumns, which refuses to add none."""
+    return lambda df: df.withColumns(dict(columns)) if columns else df
+
+
+def _of_lacking(lacking: Collection[str]) -> dict[str, Column]:
+    """What stands for a column that the source does not have."""
+    stands = {"product_id": "unspecified", "quantity": "1", "country": "Unspecified", "unit_price": "0"}
+    return {name: F.lit(text) for name, text in stands.items() if name in lacking}
+
+
+def _order_id(is_lacking: bool) -> Column:
+    """The order of a line: as received, else the customer's of that day, else the line's own."""
+    if not is_lacking:
+        return F.col("order_id")
+    of_day = F.concat_ws("-", "customer_id", F.date_format("ordered_on", "yyyyMMdd"))
+    return F.when(F.col("customer_id").isNull(), F.col("order_line_id")).otherwise(of_day)
+
+
+def _price_of_amount(lacking: Collection[str], decimal_comma: bool) -> dict[str, Column]:
+    """The price of one unit, where only the line's amount was received."""
+    if "unit_price" not in lacking or "amount" in lacking:
+        return {}
+    amount = number(F.col("amount"), decimal_comma=decimal_comma)
+    of_unit = F.abs(amount / F.nullif(F.col("quantity"), F.lit(0))).try_cast(MONEY)
+    return {"unit_price": F.when(F.col("amount").isNull(), F.col("unit_price")).otherwise(of_unit)}
+
+
 def trimmed_texts() -> dict[str, Column]:
     """Each text of the contract without what surrounds it."""
-    return {name: trimmed(name) for name in CONTRACT}
-
-
-def trimmed(name: str) -> Column:
-    """Without surrounding white space; null when nothing remains."""
-    return F.nullif(F.btrim(name, F.lit(" \t\r\n\u00a0")), F.lit(""))
-
-
-def without_zero_decimals(name: str) -> Column:
-    """17850.0 and 17850.00 are 17850. The usual .0 is cut off, which takes a fraction of what a pattern does."""
-    text = F.col(name)
-    cut = F.when(text.endswith(".0"), F.left(text, F.length(text) - 2))
-    return F.when(text.contains("."), F.coalesce(cut, F.regexp_replace(text, r"\.0+$", ""))).otherwise(text)
-
-
-def number(name: str) -> Column:
-    """The number that a text says with digits and a point, as spreadsheets do also with an exponent (1E-3); else null.
-
-    The two patterns are what every engine reads alike.
-    """
-    text = F.col(name)
-    plain = F.when(text.rlike(r"^[+-]?[0-9]*\.?[0-9]*$"), text.try_cast(MONEY))
-    with_exponent = F.when(
-        text.rlike(r"^[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+$"), text.try_cast("double").try_cast(MONEY)
-    )
-    return F.coalesce(plain, with_exponent)
+    return {name: trimmed(name) for name in LINE}
 
 
 def within(limit: int, value: Column) -> Column:

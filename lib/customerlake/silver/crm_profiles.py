@@ -1,0 +1,8 @@
+"""silver.crm_profiles: profiles of the CRM, as last changed; typed from bronze.crm_profiles by `silver/typed.py`."""
+
+from customerlake.bronze.sources import crm_profiles
+from customerlake.contracts.quarantine import quarantine_table
+from customerlake.silver.typed import silver_table
+
+CRM_PROFILES = silver_table(crm_profiles.CRM_PROFILES, "silver.crm_profiles")
+REJECTED_CRM_PROFILES = quarantine_table(CRM_PROFILES)

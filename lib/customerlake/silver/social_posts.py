@@ -1,0 +1,8 @@
+"""silver.social_posts: posts and reviews, as last changed; typed from bronze.social_posts by `silver/typed.py`."""
+
+from customerlake.bronze.sources import social_posts
+from customerlake.contracts.quarantine import quarantine_table
+from customerlake.silver.typed import silver_table
+
+SOCIAL_POSTS = silver_table(social_posts.SOCIAL_POSTS, "silver.social_posts")
+REJECTED_SOCIAL_POSTS = quarantine_table(SOCIAL_POSTS)
