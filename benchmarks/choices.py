@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from contenders.customerlake_jobs import done, lake_file
-from customerlake.bronze.sources.sales import CONTRACT, SALES
+from customerlake.bronze.sources.sales import BRONZE as SALES
+from customerlake.bronze.sources.sales import SALES as SOURCE
 from customerlake.contracts.quarantine import rows_where
 from customerlake.contracts.table import Table
 from customerlake.runtime import job
@@ -36,6 +37,7 @@ from customerlake.silver.cancellations import (
 )
 from customerlake.silver.order_lines import (
     LATER_LANDING,
+    LINE,
     ORDER_LINES,
     RECEIVED_AGAIN,
     distinct_lines,
@@ -77,13 +79,14 @@ def lake(folder: Path, scale: int) -> job.Run:
 def pairs(run: job.Run) -> Iterator[tuple[str, Prepare, Prepare]]:
     """(what, as it was before, as it is now)."""
     sales, lines = run.lake.read(SALES), run.lake.read(ORDER_LINES)
-    typed = typed_by(run.config)
+    feed = run.config.feeds.of_sales()["sales"]
+    typed = typed_by(SOURCE, feed, time_zone=run.config.time_zone, currency=run.config.currency)
     texts = sales.select(*[text.alias(name) for name, text in trimmed_texts().items()], "_source_file", "_line_number")
     pair = F.min(F.struct("_source_file", "_line_number"))
     yield (
         "the first of equal lines: the least pair of file and line, or the least text of the two",
-        computed(texts.groupBy(*CONTRACT).agg(pair.alias("first")).select(*CONTRACT, "first.*")),
-        computed(texts.groupBy(*CONTRACT).agg(F.min(origin()).alias("first"))),
+        computed(texts.groupBy(*LINE).agg(pair.alias("first")).select(*LINE, "first.*")),
+        computed(texts.groupBy(*LINE).agg(F.min(origin()).alias("first"))),
     )
     keys = [name for name in ORDER_LINES.column_names if not name.startswith("_") and name != "count_received"]
     yield (

@@ -16,7 +16,9 @@ from customerlake.runtime.job import Run
 from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import Step
 from customerlake.runtime.tables import Lake
+from customerlake.silver.order_lines import ORDER_LINES
 
+MOST_NAMED = 4
 WIDE = 92  # columns that the summary takes with every step's share of the time
 MARKS = {
     "succeeded": "[green]✓[/]",
@@ -58,10 +60,24 @@ class Progress:
 
     def end(self, outcome: Outcome) -> None:
         step = outcome.step
-        wrote = ", ".join(f"{written.table} {written.rows:,}" for written in outcome.written)
+        wrote = _wrote(outcome)
         said = "; ".join(filter(None, [wrote, *outcome.remarks])) or _without_table(outcome)
         line = f"{MARKS[outcome.state]} {self.number:>2}/{self.steps} {step.name:<22}{outcome.seconds:>7.1f} s"
         self.console.print(f"{line}  [dim]{escape(said)}[/]", highlight=False, soft_wrap=True)
+
+
+def _wrote(outcome: Outcome) -> str:
+    """The tables written; of many, how many they are: the summary names them."""
+    rows: dict[str, int] = {}
+    for written in outcome.written:
+        rows[written.table] = rows.get(written.table, 0) + written.rows
+    if len(rows) > MOST_NAMED:
+        return f"{sum(rows.values()):,} rows in {len(rows)} tables"
+    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
+
+
+def _repeated(table: str) -> str:
+    return "exact duplicates" if table == ORDER_LINES.name else "repeated or older states"
 
 
 def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
@@ -72,7 +88,7 @@ def summary(console: Console, run: Run, outcomes: Sequence[Outcome]) -> None:
         for name, counts in outcome.counts.items():
             console.print(
                 f"Every row is accounted for in {name}: {counts.received:,} received = {counts.accepted:,} accepted + "
-                f"{counts.quarantined:,} quarantined + {counts.duplicates:,} exact duplicates",
+                f"{counts.quarantined:,} quarantined + {counts.duplicates:,} {_repeated(name)}",
                 soft_wrap=True,
             )
     if any(outcome.models for outcome in outcomes):

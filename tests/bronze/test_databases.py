@@ -331,6 +331,7 @@ def test_a_watermark_in_the_future_does_not_hide_what_comes_until_then():
     assert window_start([landing(1, "infinity", MAY_1)], "local time", late_minutes=60, time_zone="UTC") == (
         "2024-05-01 05:00:00"
     )
+    assert window_start([landing(1, "-infinity", MAY_1)], "local time", late_minutes=60, time_zone="UTC") is None
 
 
 def test_a_window_of_days_takes_the_day_on_which_a_late_row_may_have_been_written():

@@ -5,7 +5,7 @@ import pytest
 
 from customerlake.bronze.files import FILES, last_taken, taken, unrecorded_files, unseen, without_copies
 from customerlake.bronze.landing import CheckedFile, LandedFile
-from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources.sales import BRONZE
 
 NEW_YEAR = datetime(2011, 1, 1, tzinfo=UTC)
 LATER = datetime(2011, 1, 2, tzinfo=UTC)
@@ -16,7 +16,7 @@ def landed(name, size=10, modified_at=NEW_YEAR):
 
 
 def checked(name, digest):
-    return CheckedFile(landed(name), digest, ("order_id",), 10)
+    return CheckedFile(landed(name), digest, ("order_id",), 10, {})
 
 
 def known(name, digest="d1", size=10, modified_at=NEW_YEAR, batch=1):
@@ -58,12 +58,12 @@ def test_the_last_landing_is_the_largest_number():
 
 
 def test_new_files_and_copies_are_listed_with_the_landing_that_took_them():
-    rows = taken([checked("a.csv", "d1")], batch=4, run_id="r", received_at=LATER)
-    rows += taken([checked("b.csv", "d1")], batch=4, run_id="r", received_at=LATER, is_copy=True)
+    rows = taken("sales", [checked("a.csv", "d1")], batch=4, run_id="r", received_at=LATER)
+    rows += taken("sales", [checked("b.csv", "d1")], batch=4, run_id="r", received_at=LATER, is_copy=True)
 
     of_both = {
         "feed": "sales", "file_digest": "d1", "size_bytes": 10, "modified_at": NEW_YEAR,
-        "batch": 4, "run_id": "r", "received_at": LATER,
+        "columns": ["order_id"], "looks": "{}", "batch": 4, "run_id": "r", "received_at": LATER,
     }  # fmt: skip
     assert rows == [
         of_both | {"source_file": "a.csv", "is_copy": False},
@@ -85,11 +85,11 @@ def far_from_utc(monkeypatch):
 @pytest.mark.usefixtures("far_from_utc")
 def test_files_of_a_landing_that_was_killed_are_found_in_bronze(spark):
     def row(file, digest, batch):
-        return (None,) * 11 + (file, 2, digest, batch, f"run {batch}", datetime(2011, 1, batch, tzinfo=UTC))
+        return (None,) * 14 + (file, 2, digest, batch, f"run {batch}", datetime(2011, 1, batch, tzinfo=UTC))
 
-    sales = spark.createDataFrame([row("a.csv", "d1", 1), row("b.csv", "d2", 2), row("b.csv", "d2", 2)], SALES.schema)
+    bronze = spark.createDataFrame([row("a.csv", "d1", 1), row("b.csv", "d2", 2), row("b.csv", "d2", 2)], BRONZE.schema)
 
-    assert unrecorded_files(sales, after=1) == [
+    assert unrecorded_files("sales", bronze, after=1) == [
         {
             "feed": "sales",
             "source_file": "b.csv",

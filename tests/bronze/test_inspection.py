@@ -186,6 +186,25 @@ def test_sales_between_white_space_without_a_header_get_names_by_their_values(la
     assert values(records[2], "customer_id", "ordered_at", "quantity", "amount") == ("00002", "19970112", "5", "77.00")
 
 
+def test_lines_of_orders_without_a_header_get_names_by_what_depends_on_what(landed, read):
+    path = landed(
+        "lines.csv",
+        "536365,85123A,WHITE HOLDER,6,2010-12-01 08:26:00,2.55,17850\n"
+        "536365,71053,WHITE LANTERN,6,2010-12-01 08:26:00,3.39,17850\n"
+        "536366,71053,WHITE LANTERN,2,2010-12-01 09:26:00,3.39,17851\n"
+        "536367,84406B,CREAM HANGER,2,2010-12-01 09:30:00,2.75,17850\n",
+    )
+
+    _, feed, records = read(path)
+
+    assert feed.header == (
+        "order_id", "product_id", "description", "quantity", "ordered_at", "unit_price", "customer_id",
+    )  # fmt: skip
+    assert values(records[2], "order_id", "product_id", "unit_price", "customer_id") == (
+        "536366", "71053", "3.39", "17851",
+    )  # fmt: skip
+
+
 def test_ragged_lines_of_short_texts_are_baskets(landed, read):
     path = landed(
         "groceries.csv", "citrus fruit,margarine,ready soups\ntropical fruit,yogurt\nwhole milk\nyogurt,coffee\n"
@@ -328,8 +347,8 @@ def test_records_inside_of_a_json_document_are_found(landed, read):
     path = landed(
         "tickets.json",
         '{"meta": {"pages": 1}, "data": {"items": ['
-        '{"ticket_id": "T1", "status": "open", "priority": "high", "created_at": "2024-01-31 10:00:00", "text": "late"},'
-        '{"ticket_id": "T2", "status": "solved", "priority": "low", "created_at": "2024-02-01 11:30:00", "text": "torn"}'
+        '{"ticket_id": "T1", "status": "open", "created_at": "2024-01-31 10:00:00", "text": "late"},'
+        '{"ticket_id": "T2", "status": "solved", "created_at": "2024-02-01 11:30:00", "text": "torn"}'
         "]}}",
     )
 
@@ -362,15 +381,10 @@ def test_parquet_is_read_with_its_types(landed, read, tmp_path):
 
 
 def test_avro_is_read_with_its_types(landed, read, tmp_path):
-    types = {
-        "receipt": "string", "sku": "string", "qty": "int", "sold_at": {"type": "long", "logicalType": "timestamp-millis"},
-        "price": "double", "client_id": "long", "payment_method": "string",
-    }  # fmt: skip
-    schema = {
-        "type": "record",
-        "name": "sale",
-        "fields": [{"name": name, "type": kind} for name, kind in types.items()],
-    }
+    at = {"type": "long", "logicalType": "timestamp-millis"}
+    types = {"receipt": "string", "sku": "string", "qty": "int", "price": "double", "client_id": "long", "sold_at": at}
+    fields = [{"name": name, "type": kind} for name, kind in (types | {"payment_method": "string"}).items()]
+    schema = {"type": "record", "name": "sale", "fields": fields}
     with (tmp_path / "made").open("wb") as made:
         fastavro.writer(made, schema, [SALE | {"price": 3.5}])
 
@@ -411,6 +425,20 @@ def test_lines_of_one_width_with_spaces_inside_of_values_are_cut_by_width(landed
     assert (name, feed.format) == ("sales", "fixed_width")
     assert list(feed.widths.values()) == [4, 17, 10, 4, 6]
     assert values(records[2], "ordered_at", "amount") == ("19970203", "120.50")
+
+
+def test_a_line_of_names_above_columns_of_fixed_width_is_said_to_be_received_as_a_record(landed):
+    lines = (
+        "CUST NAME           DATE     AMT",
+        "1    Mary Ann Sm    20240101   3.50",
+        "22   Bob            20240102   4.50",
+        "23   Al de Witt     20240102  14.50",
+    )
+
+    text = inspect_command(landed("host.txt", "\n".join(lines)))
+
+    assert "widths:\n      CUST: 5\n      NAME: 15\n" in text
+    assert "it will be received as a record, and rejected" in text
 
 
 def test_the_currency_is_what_a_column_says_else_a_guess(landed, lake_of):

@@ -6,23 +6,25 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
+from customerlake.bronze.formats import READERS
 from customerlake.bronze.landing import (
     CheckedFile,
     check_files,
     content,
-    header_of,
     in_batches,
     landed_files,
     unpack_embedded_sales,
 )
+from customerlake.bronze.sources.sales import SALES
 from customerlake.errors import LandingError
-from customerlake.runtime.config import SalesColumns, SalesFeed
+from customerlake.runtime.feeds import SalesFeed
 
 FEED = SalesFeed(path="landing")
 COLUMNS = ("order_id", "product_id", "description", "quantity", "ordered_at", "unit_price", "customer_id", "country")
 HEADER = ",".join(COLUMNS).encode()
 LINE = b"1,A,cup,6,2011-01-01 10:00:00,1.5,7,France"
 SOUND = HEADER + b"\n" + LINE + b"\n"
+NOT_TAKEN = "None of its rows was taken."
 
 
 @pytest.fixture
@@ -31,13 +33,13 @@ def landed(tmp_path):
 
     def checked(written, *, name="sales.csv", feed=FEED):
         (tmp_path / name).write_bytes(written)
-        return check_files(landed_files(str(tmp_path), "*"), feed, str(tmp_path))
+        return check_files(landed_files(str(tmp_path), "*", "sales"), SALES, feed, str(tmp_path))
 
     return checked
 
 
 def names(folder, pattern="*.csv*"):
-    return [file.name for file in landed_files(str(folder), pattern)]
+    return [file.name for file in landed_files(str(folder), pattern, "sales")]
 
 
 def test_landed_files_are_listed_by_name(tmp_path):
@@ -78,7 +80,7 @@ def test_a_landed_file_carries_its_size_and_time_of_change(tmp_path):
     file = tmp_path / "a.csv"
     file.write_bytes(SOUND)
 
-    (landed,) = landed_files(str(tmp_path), "*")
+    (landed,) = landed_files(str(tmp_path), "*", "sales")
 
     assert landed.size_bytes == len(SOUND)
     assert abs((landed.modified_at - datetime.fromtimestamp(file.stat().st_mtime, UTC)).total_seconds()) < 0.001
@@ -86,10 +88,10 @@ def test_a_landed_file_carries_its_size_and_time_of_change(tmp_path):
 
 def test_a_missing_folder_is_refused_with_the_key_to_correct(tmp_path):
     with pytest.raises(LandingError) as refusal:
-        landed_files(str(tmp_path / "nowhere"), "*")
+        landed_files(str(tmp_path / "nowhere"), "*", "sales")
 
     assert str(refusal.value) == (
-        f"The landing folder {tmp_path}/nowhere holds the sales files; nothing is there. Correct feeds.sales.path."
+        f"The landing folder {tmp_path}/nowhere holds the files of sales; nothing is there. Correct feeds.sales.path."
     )
 
 
@@ -97,7 +99,7 @@ def test_a_file_instead_of_the_folder_is_refused(tmp_path):
     (tmp_path / "a.csv").touch()
 
     with pytest.raises(LandingError, match="a file is there"):
-        landed_files(str(tmp_path / "a.csv"), "*")
+        landed_files(str(tmp_path / "a.csv"), "*", "sales")
 
 
 @pytest.mark.parametrize("name", ["sales.csv.gz", "sales.csv", "SALES.CSV.GZ"])
@@ -173,15 +175,15 @@ def test_a_link_to_a_file_that_is_gone_is_not_landed(tmp_path):
     ids=["alone", "newline", "Windows", "old Macintosh", "byte order mark", "spaces", "quotes"],
 )
 def test_the_header_is_the_first_line_however_it_is_written(text):
-    assert header_of(text, FEED) == COLUMNS
+    assert READERS["csv"].header(text, FEED) == COLUMNS
 
 
 def test_a_header_is_cut_at_the_feeds_delimiter():
-    assert header_of(b"a;b,c;d\n", SalesFeed(path="landing", delimiter=";")) == ("a", "b,c", "d")
+    assert READERS["csv"].header(b"a;b,c;d\n", SalesFeed(path="landing", delimiter=";")) == ("a", "b,c", "d")
 
 
 def test_a_header_is_read_in_the_feeds_encoding():
-    assert header_of("Kundé,Größe\n".encode("latin-1"), SalesFeed(path="landing", encoding="latin-1")) == (
+    assert READERS["csv"].header("Kundé,Größe\n".encode("latin-1"), SalesFeed(path="landing", encoding="latin-1")) == (
         "Kundé",
         "Größe",
     )
@@ -189,7 +191,10 @@ def test_a_header_is_read_in_the_feeds_encoding():
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
 def test_a_header_in_two_bytes_per_letter_is_read(encoding):
-    assert header_of("a,b\r\n1,2\r\n".encode(encoding), SalesFeed(path="landing", encoding=encoding)) == ("a", "b")
+    assert READERS["csv"].header("a,b\r\n1,2\r\n".encode(encoding), SalesFeed(path="landing", encoding=encoding)) == (
+        "a",
+        "b",
+    )
 
 
 def test_a_sound_file_can_be_taken_with_its_header(landed):
@@ -200,7 +205,7 @@ def test_a_sound_file_can_be_taken_with_its_header(landed):
 
 
 def test_columns_are_looked_for_under_the_names_of_the_feed(landed):
-    feed = SalesFeed(path="landing", columns=SalesColumns(order_id="InvoiceNo"))
+    feed = SalesFeed(path="landing", columns={"order_id": "InvoiceNo"})
 
     files, refusals = landed(SOUND.replace(b"order_id", b"InvoiceNo"), feed=feed)
 
@@ -218,9 +223,9 @@ def test_a_missing_column_is_refused_with_what_the_header_has_and_what_to_do(lan
 
     assert files == []
     assert refusals == [
-        "sales: sales.csv: column quantity, country is missing; its header has order_id, product_id, description, "
-        "ordered_at, unit_price, customer_id, land. Correct the export, or feeds.sales.columns in the lake file. "
-        "None of its rows was taken."
+        "sales: sales.csv: column quantity, country (did you mean land?) is missing; its header has order_id, product_id, description, "
+        "ordered_at, unit_price, customer_id, land. Correct the export, or feeds.sales.columns in the lake file: null "
+        f"stands for a column that there is not. {NOT_TAKEN}"
     ]
 
 
@@ -276,11 +281,11 @@ def test_a_folder_where_a_file_should_be_is_refused_and_its_files_are_taken(tmp_
     (tmp_path / "january.csv").mkdir()
     (tmp_path / "january.csv" / "a.csv").write_bytes(SOUND)
 
-    files, refusals = check_files(landed_files(str(tmp_path), "*.csv"), FEED, str(tmp_path))
+    files, refusals = check_files(landed_files(str(tmp_path), "*.csv", "sales"), SALES, FEED, str(tmp_path))
 
     assert [checked.file.name for checked in files] == ["january.csv/a.csv"]
     assert refusals == [
-        "sales: january.csv: a file is expected, a folder is there; move its files up or correct feeds.sales.pattern. "
+        "sales: january.csv: a file is expected, a folder is there; move its files up or correct pattern in the lake file. "
         "None of its rows was taken."
     ]
 
@@ -299,7 +304,8 @@ def test_the_embedded_sales_are_unpacked_once(tmp_path):
 
 def test_files_are_landed_in_batches_of_so_many_bytes_of_text_in_their_order():
     files = [
-        CheckedFile(name, "digest", (), size) for name, size in (("a", 40), ("b", 60), ("c", 1), ("d", 250), ("e", 7))
+        CheckedFile(name, "digest", (), size, {})
+        for name, size in (("a", 40), ("b", 60), ("c", 1), ("d", 250), ("e", 7))
     ]
 
     batches = in_batches(files, most_bytes=100)

@@ -41,7 +41,8 @@ NEVER = {
         SELECT * FROM clicked FULL JOIN (FROM ordered WHERE is_web AND order_id NOT LIKE 'C%') o USING (order_id)
         WHERE moment IS DISTINCT FROM ordered_at""",
     "an order without a cart before it": """
-        SELECT * FROM web_events o WHERE event_type = 'order' AND happened_at NOT LIKE '2011-13%'
+        SELECT * FROM web_events o
+        WHERE event_type = 'order' AND happened_at NOT LIKE '2011-13%' AND visitor_id IS NOT NULL
             AND NOT EXISTS (FROM web_events c WHERE c.visitor_id = o.visitor_id AND c.event_type = 'checkout'
                 AND c.happened_at < o.happened_at)""",
     "a customer known to the web shop before joining": """

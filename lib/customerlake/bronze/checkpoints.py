@@ -26,6 +26,10 @@ class Checkpoint:
         """Whether a batch was planned with it: from then on it says where reading goes on."""
         return bool(self._batches("offsets"))
 
+    def is_pending(self) -> bool:
+        """Whether a batch was planned that is not known as done: it is the first to be taken, once more."""
+        return max(self._batches("offsets"), default=-1) > max(self._batches("commits"), default=-1)
+
     def planned(self) -> Offsets:
         """The offsets before which all is in a batch, that may or may not have been written."""
         return self._ends(max(self._batches("offsets")))

@@ -30,7 +30,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.bronze.jdbc import OLD, DatabaseTable, Kind, comparable, explained, quoted_name
+from customerlake.bronze.jdbc import OLD, DatabaseTable, Kind, comparable, explained, is_finite, quoted_name
 from customerlake.bronze.watermarks import WATERMARKS, landed
 from customerlake.contracts.source import Source, bronze_table
 from customerlake.errors import LandingError
@@ -88,9 +88,8 @@ class _Landing:
             return
         rows = self._as_received(self.table.rows(since, extent))
         if self.newest:
-            is_whole = since is None or extent.count_unmarked > 0
-            first = 1 if is_whole else first_landing_since(known, since, self.kind)
-            taken = self._append_new(self._not_held(rows, first, differing), differing)
+            held = self._held_since(since, known) if since and not extent.count_unmarked else self._held()
+            taken = self._append_new(self._not_held(rows, held, differing), differing)
         else:
             taken = self._append(rows.withColumn("_line_number", self._count_of_equal()))
         if taken:
@@ -107,13 +106,12 @@ class _Landing:
 
     def _record_killed(self, last: int) -> list[dict[str, Any]]:
         mark = F.when(F.col("_is_deleted").isNull(), self._watermark())
-        order = mark.try_cast("decimal(38,9)") if self.kind == "number" else mark
         found = (
             self._held()
             .where((F.col("_batch") > last) & (F.col("_source_file") == self.reader.table))
             .groupBy("_batch", "_run_id")
             .agg(
-                F.max_by(mark, order).alias("watermark"),
+                F.max_by(mark, self._order_of(mark)).alias("watermark"),
                 F.count("*").alias("count_records"),
                 F.unix_micros(F.min("_received_at")).alias("received_micros"),
             )
@@ -149,6 +147,17 @@ class _Landing:
         """What bronze holds. Not by run.read: a step that wrote nothing would be skipped until bronze changes."""
         return self.run.lake.read(self.bronze)
 
+    def _held_since(self, since: str, known: list[dict[str, Any]]) -> DataFrame:
+        """What bronze holds of the rows with a watermark from one on; few of its files are opened."""
+        order = self._order_of(self._watermark())
+        is_late = order >= self._order_of(F.lit(since))
+        is_recent = F.col("_batch") >= first_landing_since(known, since, self.kind)
+        return self._held().where(is_recent & (is_late | order.isNull()))  # null: a number beyond what decimals hold
+
+    def _order_of(self, mark: Column) -> Column:
+        """By which watermarks that are text compare."""
+        return mark.try_cast("decimal(38,9)") if self.kind == "number" else mark
+
     def _watermark(self) -> Column:
         """The watermark's text in bronze."""
         for name, there in self.names.items():
@@ -183,10 +192,10 @@ class _Landing:
             return F.lit(1)
         return F.row_number().over(Window.partitionBy("_file_digest").orderBy("_file_digest"))
 
-    def _not_held(self, rows: DataFrame, first_landing: int, differing: _Differing | None) -> DataFrame:
-        """The rows whose version bronze does not hold, in landings from one on, or holds but not as the newest."""
-        held = self._held().where((F.col("_batch") >= first_landing) & F.col("_is_deleted").isNull())
-        counts = held.groupBy("_file_digest").agg(F.count("*").alias("count_held"))
+    def _not_held(self, rows: DataFrame, held: DataFrame, differing: _Differing | None) -> DataFrame:
+        """The rows whose version is not among those held, or is no longer the newest of its key."""
+        versions = held.where(F.col("_is_deleted").isNull()).groupBy("_file_digest")
+        counts = versions.agg(F.count("*").alias("count_held"))
         found = rows.join(counts, "_file_digest", "left").withColumn("count_held", F.coalesce("count_held", F.lit(0)))
         if not self.source.key:
             return found.withColumn("_line_number", self._count_of_equal()).where("_line_number > count_held")
@@ -332,14 +341,16 @@ def window_start(known: list[dict[str, Any]], kind: Kind | None, *, late_minutes
         return None
     last, late = marked[-1], timedelta(minutes=late_minutes)
     if kind == "number":
-        if not late_minutes:
+        if not late_minutes and is_finite(last["watermark"], kind):
             return str(last["watermark"])
         begun = last["received_at"] - late - REACHES_DATABASE_WITHIN
-        earlier = [row["watermark"] for row in marked if row["received_at"] <= begun]
+        earlier = [
+            row["watermark"] for row in marked if row["received_at"] <= begun and is_finite(row["watermark"], kind)
+        ]
         return earlier[-1] if earlier else None
     # a time in the future would hide all rows until it has come
     latest = min(last["watermark"], written(last["received_at"], kind, time_zone))
-    if not latest[0].isdigit():
+    if not is_finite(latest, kind):
         return None
     if kind != "instant" and time_zone != "UTC":
         late += CLOCK_CHANGE
@@ -369,8 +380,9 @@ def written(instant: datetime, kind: Kind | None, time_zone: str) -> str:
 
 def digest(columns: Iterable[str]) -> Column:
     """SHA-256 of a row's text, by name and without nulls: a column that is added, empty, changes no row."""
-    named = [F.concat(F.lit(f"{name}\0"), F.col(quoted_name(name))) for name in sorted(columns)]
-    return F.sha2(F.concat_ws("\0", *named), 256)
+    named = [(F.lit(name), F.col(quoted_name(name))) for name in sorted(columns)]
+    said = [part for name, text in named for part in (F.when(text.isNotNull(), name), text)]
+    return F.sha2(F.concat_ws("\0", *said), 256)
 
 
 def _check(table: DatabaseTable, source: Source, feed: Feed, reader: DatabaseReader) -> None:

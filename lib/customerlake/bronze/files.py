@@ -62,7 +62,10 @@ def take_files(run: Run, source: Source, feed: Feed, folder: str) -> None:
         copied = taken(name, copies, batch=newest, run_id=run_id, received_at=received_at, is_copy=True)
         run.record(FILES, copied)
     if new or copies:
-        counts = f"{len(new)} files taken, {len(copies)} known by content, {len(refusals) + len(changed)} refused"
+        refused = len(refusals) + len(changed)
+        counts = f"{len(new)} files taken" + "".join(
+            f", {count} {what}" for count, what in ((len(copies), "known by content"), (refused, "refused")) if count
+        )
         run.remark("; ".join([f"{name}: {counts}", *new_columns(new, known, source, feed)]))
 
 
@@ -90,13 +93,14 @@ def unchanged(
     past = sorted((row for row in known if row["looks"]), key=lambda row: (row["batch"], row["source_file"]))
     before, columns = [from_text(row["looks"]) for row in past], list(past[-1]["columns"] or ()) if past else []
     same: list[CheckedFile] = []
+    is_json = feed.format in ("json", "json_lines")
     for file in files:
         of_contract = _contract_columns(file.header, source, feed)
         said = changes(
             file.looks,
             before,
             of_contract,
-            _contract_columns(columns, source, feed),
+            [] if is_json else _contract_columns(columns, source, feed),  # writers of JSON leave out what is null
             source,
             accepted=feed.accepted_changes,
         )

@@ -140,7 +140,7 @@ def _drafted(seen: Sample, place: Place, feed: str | None) -> Drafted:
 def _are_customers(customers: Attributes, best: Match) -> bool:
     """A table of customers with an outcome, that is of no other feed; or of nothing that a contract is for."""
     if customers.outcome is None:
-        return best.coverage < LIKELY and bool(customers.attributes)
+        return best.coverage < LIKELY and best.share < LIKELY and bool(customers.attributes or not best.columns)
     return best.coverage < (SURE if customers.is_outcome_named else LIKELY) or best.share < LEAST_SHARE
 
 

@@ -118,9 +118,9 @@ class DatabaseTable:
         mark = self._reader.watermark
         if mark is None:
             return ""
-        is_bound = until is not None and (self.kind(mark) == "number" or ("0" <= until < "9999"))
         bounds = [f"{self._quoted(mark)} >= {self._literal(mark, since)}"] if since else []
-        bounds += [f"{self._quoted(mark)} <= {self._literal(mark, until)}"] if until and is_bound else []
+        if until and is_finite(until, self.kind(mark)):
+            bounds.append(f"{self._quoted(mark)} <= {self._literal(mark, until)}")
         if not bounds:
             return ""
         unmarked = f" OR {self._quoted(mark)} IS NULL" if with_unmarked else ""
@@ -132,12 +132,11 @@ class DatabaseTable:
         if not share or not extent.shares or extent.count_rows < ROWS_OF_ONE_CONNECTION:
             return {}
         least, largest = extent.shares
-        if self.kind(share) == "number":
-            if not (Decimal(least).is_finite() and Decimal(largest).is_finite()):
-                return {}
-            least, largest = str(int(Decimal(least)) - 1), str(int(Decimal(largest)) + 1)
-        elif not (least[0].isdigit() and largest[0].isdigit()) or least == largest:
+        kind = self.kind(share)
+        if least == largest or not (is_finite(least, kind) and is_finite(largest, kind)):
             return {}
+        if kind == "number":  # Spark asks for whole ones; they only say where one share ends and the next begins
+            least, largest = str(int(Decimal(least))), str(int(Decimal(largest)) + 1)
         return {
             "partitionColumn": SHARE,
             "lowerBound": least,
@@ -187,9 +186,16 @@ class DatabaseTable:
         return f"DATE '{text}'" if kind == "day" else f"TIMESTAMP '{text}'"
 
 
+def is_finite(text: str, kind: Kind | None) -> bool:
+    """Whether a watermark can bound a query: databases know infinite times, and numbers that are none."""
+    return Decimal(text).is_finite() if kind == "number" else "0" <= text < "9999"
+
+
 def comparable(text: str, kind: Kind | None) -> Any:
     """What orders the texts of a watermark."""
-    return Decimal(text) if kind == "number" else text
+    if kind != "number":
+        return text
+    return Decimal(text) if is_finite(text, kind) else Decimal("Infinity")
 
 
 def credentials(feed: str, reader: DatabaseReader) -> tuple[str, str]:

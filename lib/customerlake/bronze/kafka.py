@@ -79,12 +79,14 @@ class Topic:
 
     def part(self, first: Offsets, before: Offsets) -> DataFrame:
         """Those messages from `first` on and `before` others that the topic still has, of the partitions named."""
-        limits = {"startingOffsets": self.start(first), "endingOffsets": self.start(before), "failOnDataLoss": "false"}
-        return (
-            self._spark.read.format("kafka")
-            .options(**(self._options | limits | {"assign": json.dumps({self._name: list(first)})}))
-            .load()
-        )
+        limits = {
+            "assign": json.dumps({self._name: list(first)}),
+            "startingOffsets": self.start(first),
+            "endingOffsets": self.start(before),
+            "failOnDataLoss": "false",
+            "kafkaConsumer.pollTimeoutMs": "5000",  # how long one waits for an offset that the topic has not given yet
+        }
+        return self._spark.read.format("kafka").options(**(self._options | limits)).load()
 
 
 def resolved(value: str, feed: str, option: str) -> str:

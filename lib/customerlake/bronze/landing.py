@@ -160,7 +160,7 @@ def _check(file: LandedFile, source: Source, feed: Feed, folder: str) -> Checked
     reader = READERS[feed.format]
     header = reader.header(text, feed)
     if header or feed.format not in MAY_NAME_NOTHING:
-        missing = [name for name in feed.needed(source) if name not in header]
+        missing = [name for name in _needed(source, feed) if name not in header]
         if missing:
             raise LandingError(_advice(missing, header, text, source, feed))
     repeated = sorted({name for name in header if header.count(name) > 1})
@@ -197,6 +197,13 @@ def _looks_of(first: pa.RecordBatch, source: Source, feed: Feed) -> Looks:
 def _judged(source: Source) -> list[str]:
     """The columns whose type, unit or currency can be seen to change: not those of free text."""
     return [c.name for c in source.columns if c.is_code or not isinstance(c.type, T.StringType)]
+
+
+def _needed(source: Source, feed: Feed) -> list[str]:
+    """The columns that a file must have. Writers of JSON leave out what is null: there only what no record can lack."""
+    if feed.format not in ("json", "json_lines"):
+        return feed.needed(source)
+    return [there for name, there in feed.names(source).items() if name in source.required]
 
 
 def _advice(missing: list[str], header: tuple[str, ...], text: bytes, source: Source, feed: Feed) -> str:

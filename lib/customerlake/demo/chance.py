@@ -69,13 +69,5 @@ def one_of(values: Sequence[str], draw: Column) -> Column:
     return F.element_at(F.split(F.lit("\n".join(values)), "\n"), position)  # one literal, not one for each text
 
 
-def one_of_each(lists: Mapping[str, Sequence[str]], which: Column, draw: Column) -> Column:
-    """As `one_of`, from the list that `which` names; null where it names none."""
-    chain = F.when(F.lit(False), F.lit(None).cast("string"))
-    for name, values in lists.items():
-        chain = chain.when(which == name, one_of(values, draw))
-    return chain
-
-
 def _column(part: Key) -> Column:
     return F.col(part) if isinstance(part, str) else part

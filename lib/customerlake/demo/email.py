@@ -181,7 +181,7 @@ KINDS = ("sent", "delivered", "bounced", "opened", "clicked", "unsubscribed", "c
 
 
 def email_events(sent: DataFrame, *, chance: Chance) -> DataFrame:
-    """The feed: one row per event of a message. Of half of the messages the sender's system knows the customer."""
+    """The feed: one row per event of a message. The system that sends knows seven in ten customers by number."""
 
     def when(kind: str) -> Column:
         at = F.col("sent_at") if kind != "sent" else F.when(F.col("test_group") == "treated", F.col("sent_at"))

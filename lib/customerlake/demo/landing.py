@@ -69,6 +69,10 @@ def write(df: DataFrame, folder: str, shape: Shape) -> None:
     match shape.format:
         case "csv":  # quotes are doubled; a value that is missing, and an empty one, are nothing between two delimiters
             options: dict[str, Any] = {"sep": shape.delimiter, "header": True, "escape": '"'}
+            options |= {
+                "ignoreLeadingWhiteSpace": False,
+                "ignoreTrailingWhiteSpace": False,
+            }  # the JVM's writer trims else
             writer.options(**options, nullValue="", emptyValue="").csv(path)
         case "json":
             writer.text(path)

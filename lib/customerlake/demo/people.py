@@ -31,7 +31,7 @@ OCCUPATIONS = [
 
 
 def listed(name: str) -> Any:
-    """The lists of names.yaml or places.yaml."""
+    """The lists of names.yaml, places.yaml or texts.yaml."""
     return yaml.safe_load((resources.files("customerlake") / "demo" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
@@ -218,8 +218,14 @@ def with_addresses(customers: DataFrame, *, chance: Chance) -> DataFrame:
         .transform(lambda df: _with_address(df, chance, "new home", "new_"))
         .withColumns(
             {
-                "mobile": _digits("mobile_pattern", chance, "mobile", "person_id"),
-                "landline": _digits("landline_pattern", chance, "landline", "household_id"),
+                "_mobile": _draw_digits(chance, "mobile", "person_id"),
+                "_landline": _draw_digits(chance, "landline", "household_id"),
+            }
+        )
+        .withColumns(
+            {
+                "mobile": _filled("mobile_pattern", "_mobile"),
+                "landline": _filled("landline_pattern", "_landline"),
                 "email": F.when(shares, _mailbox(chance, family, "household_id")).otherwise(
                     _mailbox(chance, begin, "person_id")
                 ),
@@ -227,6 +233,7 @@ def with_addresses(customers: DataFrame, *, chance: Chance) -> DataFrame:
             }
         )
         .drop("cities", "streets", "mailboxes", "mobile_pattern", "landline_pattern", "postcode_pattern")
+        .drop("_mobile", "_landline")
     )
 
 
@@ -239,16 +246,21 @@ def _with_address(customers: DataFrame, chance: Chance, name: str, prefix: str) 
     )
     return (
         customers.withColumn("_city", F.split(item_of(F.col("cities"), chance.uniform(f"{name}, city", home)), "/"))
-        .withColumn("_postcode", F.replace("postcode_pattern", F.lit("{}"), F.get("_city", F.lit(2))))
+        .withColumns(
+            {
+                "_postcode": F.replace("postcode_pattern", F.lit("{}"), F.get("_city", F.lit(2))),
+                "_digits": _draw_digits(chance, f"{name}, postcode", home),
+            }
+        )
         .withColumns(
             {
                 f"{prefix}street": addressed,
                 f"{prefix}city": F.get("_city", F.lit(0)),
                 f"{prefix}region": F.get("_city", F.lit(1)),
-                f"{prefix}postcode": _digits("_postcode", chance, f"{name}, postcode", home),
+                f"{prefix}postcode": _filled("_postcode", "_digits"),
             }
         )
-        .drop("_city", "_postcode")
+        .drop("_city", "_postcode", "_digits")
     )
 
 
@@ -269,17 +281,20 @@ def plain(name: str) -> Column:
     return F.regexp_replace(F.replace(plain, F.lit("ß"), F.lit("ss")), "[^a-z]", "")
 
 
-def _digits(pattern: str, chance: Chance, name: str, key: str) -> Column:
-    """A pattern of up to 12 signs with each 9 replaced by a digit of chance and each A by a letter."""
-    digits = F.lpad(F.pmod(chance.bits(name, key), F.lit(10**12)).cast("string"), 12, "0")
-    letters = F.translate(digits, "0123456789", "BDEGHJLNPR")
+def _draw_digits(chance: Chance, name: str, key: str) -> Column:
+    return F.lpad(F.pmod(chance.bits(name, key), F.lit(10**12)).cast("string"), 12, "0")
 
-    def filled(position: int) -> Column:
-        sign = F.substring(pattern, position, 1)
+
+def _filled(pattern: str, digits: str) -> Column:
+    """A pattern of up to 12 signs with each 9 replaced by a digit and each A by a letter, from 12 digits of chance.
+
+    Both are columns: an expression would be repeated for each sign, and outgrow what the JVM compiles.
+    """
+
+    def sign_at(position: int) -> Column:
+        sign, digit = F.substring(pattern, position, 1), F.substring(digits, position, 1)
         return (
-            F.when(sign == "9", F.substring(digits, position, 1))
-            .when(sign == "A", F.substring(letters, position, 1))
-            .otherwise(sign)
+            F.when(sign == "9", digit).when(sign == "A", F.translate(digit, "0123456789", "BDEGHJLNPR")).otherwise(sign)
         )
 
-    return F.concat(*[filled(position) for position in range(1, 13)])
+    return F.concat(*[sign_at(position) for position in range(1, 13)])

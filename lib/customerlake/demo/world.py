@@ -50,15 +50,18 @@ class World:
 def world(spark: SparkSession, folder: str, *, customers: int, chance: Chance, keep: Keep) -> World:
     """Make the world around the real sales in `folder`."""
     lines = sales.real_lines(spark, folder)
-    known = keep(
-        "customers",
+    named = keep(
+        "names",
         sales.chosen_customers(lines, chance=chance, customers=customers)
         .transform(lambda df: people.persons_of(df, chance=chance))
         .transform(people.with_lists)
         .transform(lambda df: people.with_traits(df, chance=chance))
         .transform(lambda df: people.with_times(df, chance=chance))
-        .transform(lambda df: people.with_names(df, chance=chance))
-        .transform(lambda df: people.with_addresses(df, chance=chance))
+        .transform(lambda df: people.with_names(df, chance=chance)),
+    )
+    known = keep(
+        "customers",
+        named.transform(lambda df: people.with_addresses(df, chance=chance))
         .transform(lambda df: with_mail_consent(df, chance=chance))
         .withColumn("has_mailbox", chance.happens(0.93, "has a mailbox", "person_id")),
     )

@@ -165,10 +165,10 @@ def _batch_of_shallow(values: Sequence[Record | Odd], numbers: pa.Array, source:
     return assembled(columns, _others(records, {*wanted}), numbers, source, feed, odd)
 
 
-def _columns_of_alike(records: Sequence[Record], above: str = "") -> dict[str, pa.Array] | None:
+def _columns_of_alike(records: Sequence[Record], above: str = "", room: int = DEEPEST) -> dict[str, pa.Array] | None:
     """The columns of records that all have the same names, inside objects too; None when they do not."""
     names, *other_names = {*map(tuple, records)}
-    if other_names:
+    if other_names or room == 0:
         return None
     found: dict[str, pa.Array] = {}
     for name, values in zip(names, zip(*map(dict.values, records), strict=True), strict=True):
@@ -177,7 +177,7 @@ def _columns_of_alike(records: Sequence[Record], above: str = "") -> dict[str, p
         if not kinds & NESTED:
             columns = {above + name: _text_column(values)}
         elif kinds == {dict} and all(values):
-            columns = _columns_of_alike(values, f"{above}{name}.")
+            columns = _columns_of_alike(values, f"{above}{name}.", room - 1)
         if columns is None or columns.keys() & found.keys():
             return None
         found |= columns
@@ -196,10 +196,12 @@ def _flat_record(record: Record) -> Record | Odd:
     return flat if len(flat) == len(leaves) else Odd(_as_json(record), _twice(leaves))
 
 
-def _leaves(pairs: Iterable[tuple[str, Any]], above: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(pairs: Iterable[tuple[str, Any]], above: str = "", room: int = DEEPEST) -> Iterator[tuple[str, Any]]:
+    if room == 0:
+        raise RecursionError
     for name, value in pairs:
         if value and isinstance(value, dict | Repeating):
-            yield from _leaves(value.items() if isinstance(value, dict) else value, f"{above}{name}.")
+            yield from _leaves(value.items() if isinstance(value, dict) else value, f"{above}{name}.", room - 1)
         else:
             yield above + name, value
 
@@ -208,7 +210,8 @@ def _unless_too_deep(record: Record | Odd) -> Record | Odd:
     """The record, or, where it is nested beyond what can be taken apart, its text."""
     if isinstance(record, Odd) or not _is_deeper(record, DEEPEST):
         return record
-    return Odd(json.dumps(record, ensure_ascii=False, default=bytes.decode), f"the record {TOO_DEEP}")
+    shown = json.dumps(record, ensure_ascii=False, default=bytes.decode)  # by C, which goes down further
+    return Odd(shown, f"the record {TOO_DEEP}")
 
 
 def _is_deeper(value: Any, room: int) -> bool:
@@ -251,18 +254,21 @@ def _others(records: Sequence[Record], wanted: set[str]) -> pa.Array:
     return pa.MapArray.from_arrays(pa.array(offsets), texts(names), _text_column(values), mask=is_empty)
 
 
-def _as_json(value: Any) -> str:
-    """JSON again, its numbers as they were written."""
+def _as_json(value: Any, room: int = DEEPEST) -> str:
+    """JSON again, its numbers as they were written. Raises: RecursionError when it is nested too deeply."""
     if isinstance(value, bytes):
         return value.decode()
-    if value.__class__ is bool:
+    if isinstance(value, bool):
         return "true" if value else "false"
-    if value.__class__ is list:
-        return f"[{', '.join(map(_as_json, value))}]"
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    if room == 0:
+        raise RecursionError
     if isinstance(value, dict | Repeating):
         pairs = value.items() if isinstance(value, dict) else value
-        return f"{{{', '.join(f'{_as_json(name)}: {_as_json(inside)}' for name, inside in pairs)}}}"
-    return json.dumps(value, ensure_ascii=False)
+        inside = [f"{_as_json(name)}: {_as_json(one, room - 1)}" for name, one in pairs]
+        return f"{{{', '.join(inside)}}}"
+    return f"[{', '.join([_as_json(one, room - 1) for one in value])}]"
 
 
 def _names(records: Iterable[Numbered]) -> tuple[str, ...]:

@@ -112,7 +112,9 @@ def _parquet_batches(text: bytes, rows_per_batch: int = ROWS_OF_ARROW) -> Iterat
 
 def _parquet(text: bytes) -> parquet.ParquetFile:
     try:
-        return parquet.ParquetFile(pa.BufferReader(text), coerce_int96_timestamp_unit="us")
+        return parquet.ParquetFile(
+            pa.BufferReader(text), coerce_int96_timestamp_unit="us", page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(error) from error
 
@@ -175,14 +177,15 @@ def _sheet(text: bytes, feed: Feed) -> list[list[Any]]:
 
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(text))
+        sheet = feed.sheet or book.sheet_names[0]
+        if sheet in book.sheet_names:
+            rows: list[list[Any]] = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+            return rows
     except CalamineError as error:
         raise LandingError(f"it is no workbook that can be read ({error}); save it as .xlsx again") from error
-    sheet = feed.sheet or book.sheet_names[0]
-    if sheet not in book.sheet_names:
-        raise LandingError(
-            f"it has no sheet {sheet!r}; its sheets are {', '.join(book.sheet_names)}. Correct sheet in the lake file"
-        )
-    return book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    raise LandingError(
+        f"it has no sheet {sheet!r}; its sheets are {', '.join(book.sheet_names)}. Correct sheet in the lake file"
+    )
 
 
 class _Layout(NamedTuple):

@@ -13,7 +13,17 @@ from customerlake.runtime.feeds import EPOCHS
 
 LEAST_LIKELY = 0.4  # of a column to be taken for one of the contract
 LESS_SURE = 0.8
-NEEDED_OF_SALES = ("order_id", "product_id", "quantity", "ordered_at", "unit_price", "customer_id")
+NEEDED_OF_SALES: dict[str, tuple[str, ...]] = {
+    "order_id": ("order_id", "customer_id"),  # what a customer bought on one day may be an order
+    "product_id": ("product_id",),
+    "quantity": ("quantity",),
+    "ordered_at": ("ordered_at",),
+    "unit_price": ("unit_price", "amount"),
+    "customer_id": ("customer_id",),
+}
+NEEDED_OF_PROFILES: dict[str, tuple[str, ...]] = {
+    "person": ("last_name", "full_name", "first_name", "email", "phone", "street")
+}
 
 
 @dataclass(frozen=True)
@@ -56,20 +66,20 @@ def match(looks: Sequence[Look], source: Source, *, decimal_comma: bool = False)
     if source.feed == "crm_profiles" and "profile_id" not in columns and "customer_id" in columns:
         columns["profile_id"] = columns["customer_id"]  # a CRM may number its profiles as the shop does its customers
         sure["profile_id"] = LESS_SURE * sure["customer_id"]
-    if source.feed in OF_SALES and "unit_price" not in sure and "amount" in sure:
-        sure["unit_price"] = sure["amount"]
-    needs = needed(source)
-    coverage = sum(sure.get(name, 0.0) for name in needs) / len(needs)
+    found = {name: max(sure.get(other, 0.0) for other in others) for name, others in needed(source).items()}
+    coverage = sum(found.values()) / len(found)
     by_name = {look.name: look for look in looks}
     told = sum(_are_its_values(source.column(name), by_name[there]) for name, there in columns.items())
     return Match(source, columns, sure, coverage, len({*columns.values()}) / max(len(looks), 1), told)
 
 
-def needed(source: Source) -> list[str]:
-    """What a feed's records say little without."""
+def needed(source: Source) -> dict[str, tuple[str, ...]]:
+    """What a feed's records say little without; each with the columns of which one is enough."""
     if source.feed in OF_SALES:
-        return list(NEEDED_OF_SALES)
-    return [name for name in source.required if source.is_event or name != source.at]  # a day may stand for that
+        return NEEDED_OF_SALES
+    names = [name for name in source.required if source.is_event or name != source.at]  # a day may stand for that
+    own: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
+    return own | NEEDED_OF_PROFILES if source.feed == "crm_profiles" else own
 
 
 def foreign_values(column: Received, look: Look) -> list[str]:
@@ -86,7 +96,7 @@ def _has_contract(feed: str) -> bool:
 
 
 def _likelihood(column: Received, look: Look, source: Source, decimal_comma: bool) -> float:
-    named = meaning(column.name, look.name, is_time=is_time(column), is_key=source.key == (column.name,))
+    named = meaning(column.name, look.name, is_at=column.name == source.at, is_key=source.key == (column.name,))
     if column.name == "email" and look.mostly(EMAIL):
         named = max(named, 0.5)
     return named * _fit(column, look, decimal_comma) if named else 0.0
@@ -101,12 +111,12 @@ def _are_its_values(column: Received, look: Look) -> bool:
 def _fit(column: Received, look: Look, decimal_comma: bool) -> float:
     """How well a column's values read as the contract's type, 0 to 1."""
     if not look.values:
-        return 0.8
+        return 0.9
     kind = column.type
     if is_time(column):
         return _fit_of_time(column, look)
     if isinstance(kind, T.BooleanType):
-        return float(look.is_yes_or_no)
+        return float(look.is_mostly_yes_or_no)
     if isinstance(kind, T.NumericType):
         if isinstance(kind, T.IntegerType) and not look.is_whole:
             return 0.5 if look.is_number(decimal_comma=decimal_comma) else 0.0

@@ -83,7 +83,7 @@ def as_records(found: Match, seen: Sample, last_changed_on: date) -> Drafted:
         comments |= {"cancellation_prefix": comment} if comment else {}
     settings["columns"] = {c.name: columns[c.name] for c in source.columns if c.name in columns}
     settings |= {"constants": constants} if constants else {}
-    others = [look.name for look in seen.looks if look.name not in columns.values()]
+    others = [look.name or "(without a name)" for look in seen.looks if look.name not in columns.values()]
     if others:
         remarks.append(
             f"not of the feed {source.feed}, kept in {bronze_table(source).name}._extra: {', '.join(others)}"

@@ -138,12 +138,12 @@ def _of_lines(text: str) -> Form:
     if _is_cut(cuts[best], CONSISTENT) and not commas_are_of_decimals:
         return _delimited(best, cuts[best])
     widths = _widths(lines)
-    if _is_cut(words, CONSISTENT) and len(lines) > 1 and len(widths) in (0, 1, _width(words)):
+    is_padded = any("  " in line.strip() for line in lines)  # else nothing says that columns are wider than values
+    is_of_widths = len(widths) > 1 and (is_padded or not _is_cut(words, CONSISTENT)) and len(widths) != _width(words)
+    if _is_cut(words, CONSISTENT) and len(lines) > 1 and not is_of_widths:
         return Form("whitespace", rows=tuple(words))
     if len(widths) > 1:
         return _fixed_width(lines, widths)
-    if _is_cut(words, CONSISTENT) and len(lines) > 1:
-        return Form("whitespace", rows=tuple(words))
     rather = max(DELIMITERS, key=lambda mark: _consistency(cuts[mark]) if _width(cuts[mark]) > 1 else 0)
     if _is_cut(cuts[rather], RATHER_CONSISTENT):
         return _delimited(rather, cuts[rather])
@@ -192,13 +192,13 @@ def _delimited(mark: str, rows: Sequence[tuple[str, ...]]) -> Form:
 
 
 def _widths(lines: Sequence[str]) -> list[int]:
-    """The width of each column of lines of one length: columns begin after characters that are space in all lines."""
+    """The width of each column of lines of one length: columns begin after characters that are space in all lines.
+
+    The first line, if it names the columns, may be shorter.
+    """
     longest = max(map(len, lines))
-    if (
-        len(lines) < 3
-        or "\t" in "".join(lines)
-        or sum(len(line) == longest for line in lines) < CONSISTENT * len(lines)
-    ):
+    alike = sum(len(line) == longest for line in lines[1:])
+    if len(lines) < 3 or "\t" in "".join(lines) or alike < CONSISTENT * (len(lines) - 1):
         return []
     padded = [line.ljust(longest) for line in lines]
     is_gap = [all(line[place] == " " for line in padded) for place in range(longest)]
@@ -224,4 +224,5 @@ def _are_baskets(rows: Sequence[tuple[str, ...]], mark: str) -> bool:
         return False
     if mark == " ":
         return all(re.search(r"\d", item) for item in items)
-    return statistics.mean(map(len, items)) <= LONGEST_ITEM and not re.search(r"[.!?]$", "".join(rows[0]))
+    sentences = sum(re.search(r"[.!?](\s|$)", item) is not None for item in items)
+    return statistics.mean(map(len, items)) <= LONGEST_ITEM and sentences < len(items) // 10 + 1

@@ -33,36 +33,37 @@ def _is_value(text: str) -> bool:
 def guessed_names(columns: Sequence[Look], *, decimal_comma: bool = False) -> list[str]:
     """Names of the contracts for columns without any, by their values; column_<number> where nothing is likely."""
     names = {place: f"column_{place + 1}" for place in range(len(columns))}
-    free = {place: column for place, column in enumerate(columns) if column.values}
+    free = [place for place, column in enumerate(columns) if column.values]
 
-    def take(name: str, places: Sequence[int]) -> None:
-        if places:
-            names[places[0]] = name
-            free.pop(places[0])
+    def take(name: str, places: Sequence[int]) -> Look | None:
+        """Give the first of the places that is still free this name."""
+        place = next((place for place in places if place in free), None)
+        if place is None:
+            return None
+        names[place] = name
+        free.remove(place)
+        return columns[place]
 
-    take("email", [place for place, column in free.items() if column.mostly(EMAIL)])
-    timed = [place for place, column in free.items() if column.times]
-    take("ordered_at", sorted(timed, key=lambda place: columns[place].times.is_number_too))  # type: ignore[union-attr]
-    if "ordered_at" not in names.values():
+    take("email", [place for place in free if columns[place].mostly(EMAIL)])
+    times = {place: found for place in free if (found := columns[place].times)}
+    at = take("ordered_at", sorted(times, key=lambda place: times[place].is_number_too))
+    if at is None:
         return list(names.values())
-    at = next(columns[place] for place, name in names.items() if name == "ordered_at")
-    numbers = [place for place, column in free.items() if column.is_number(decimal_comma=decimal_comma)]
+    numbers = [place for place in free if columns[place].is_number(decimal_comma=decimal_comma)]
     fractions = [place for place in numbers if not columns[place].is_whole]
-    whole = [place for place in numbers if columns[place].is_whole and _is_small(columns[place])]
     ids = [place for place in free if place not in fractions and not _is_text(columns[place])]
-    rest = [place for place in whole if place != ids[0]]  # the first that may be a number of something is
-    take("quantity", rest if fractions or len(rest) > 1 else [])
-    if len(fractions) > 1:
-        take("unit_price", fractions)
-        fractions.pop(0)
-    take("amount", fractions or [place for place in reversed(numbers) if place in free and place != ids[0]])
-    ids = [place for place in ids if place in free]
-    if len(ids) > 1:
-        of_orders = [place for place in ids if _tells_the_time(columns[place], at)]
-        take("order_id", of_orders)
-        ids = [place for place in ids if place in free]
-    take("customer_id", ids)
-    take("product_id", ids[1:])
+    counts = [place for place in numbers if place not in (*fractions, *ids[:1]) and _is_small(columns[place])]
+    quantity = take("quantity", counts if fractions or len(counts) > 1 else [])
+    money = fractions or [place for place in reversed(numbers) if place in free and place not in ids[:1]]
+    ids = [place for place in ids if place in free and place not in money[:1]]
+    of_orders = [place for place in ids if _tells(columns[place], at)] if len(ids) > 1 else []
+    order = take("order_id", of_orders)
+    of_customers = [place for place in ids if order and _tells(order, columns[place])]
+    take("customer_id", [*of_customers, *ids])
+    product = take("product_id", ids)
+    is_price = [bool(product and quantity and _is_price(columns[place], product, quantity)) for place in money]
+    take("unit_price", [place for place, is_one in zip(money, is_price, strict=True) if is_one] or money[:-1][:1])
+    take("amount", money)
     take("description", [place for place in free if _is_text(columns[place])])
     return list(names.values())
 
@@ -77,8 +78,16 @@ def _is_text(column: Look) -> bool:
     return sum(" " in value for value in column.values) > len(column.values) / 2
 
 
-def _tells_the_time(column: Look, at: Look) -> bool:
-    """Values that come again do so at one time only, as the lines of an order; and they do come again."""
-    if len(column.values) != len(at.values) or len(column.counts) == len(column.values):
+def _tells(column: Look, other: Look) -> bool:
+    """Values that come again come with one value of another column, as those of an order; and they do come again."""
+    if len(column.values) != len(other.values) or len(column.counts) == len(column.values):
         return False
-    return len({*zip(column.values, at.values, strict=True)}) == len(column.counts)
+    return len({*zip(column.values, other.values, strict=True)}) == len(column.counts)
+
+
+def _is_price(column: Look, product: Look, quantity: Look) -> bool:
+    """A product has fewer prices than quantities in which it is sold; its amounts are as many."""
+    if not len(column.values) == len(product.values) == len(quantity.values):
+        return False
+    prices = {*zip(product.values, column.values, strict=True)}
+    return len(prices) < len({*zip(product.values, quantity.values, strict=True)})

@@ -15,25 +15,25 @@ SYNONYMS = {
     "product_id": "stock code|sku|item|item id|item no|item code|article|article no|article id|product|product code|"
     "product no|prod id|upc|ean|gtin|artikelnummer|artikel|artikelnr|商品编号|商品id|产品编号|商品编码|货号",
     "description": "product name|item name|item description|product description|product title|title|bezeichnung|"
-    "artikelbezeichnung|produktname|商品名称|产品名称|品名",
-    "quantity": "qty|pieces|units|count|number of items|num items|items count|pcs|menge|anzahl|stück|stueck|数量|件数",
+    "artikelbezeichnung|produktname|item text|product text|artikeltext|商品名称|产品名称|品名",
+    "quantity": "qty|pieces|units|count|number of items|num items|items count|pcs|menge|anzahl|stück|数量|件数",
     "ordered_at": "invoice date|order date|order time|order datetime|purchase date|purchased at|transaction date|"
     "transaction time|trans date|sale date|sold at|sold on|bought at|datetime|bestelldatum|kaufdatum|rechnungsdatum|"
     "belegdatum|下单时间|订单日期|订单时间|交易时间|购买时间|消费时间|下单日期",
     "unit_price": "price|item price|product price|price each|selling price|unit cost|preis|einzelpreis|stückpreis|"
     "单价|价格|售价",
-    "amount": "total|line total|total price|total amount|sales|sales amount|revenue|net sales|value|spend|turnover|"
+    "amount": "total|amt|line total|total price|total amount|sales|sales amount|revenue|net sales|value|spend|turnover|"
     "extended price|betrag|summe|umsatz|gesamtpreis|金额|总金额|总价|消费金额",
     "customer_id": "customer|customer no|customer number|customer code|client|client id|client no|cust no|cust id|cust|"
     "user id|user|uid|member id|member no|account id|account no|buyer id|shopper id|person id|kundennummer|kundennr|"
     "kunden id|kunde|客户编号|客户id|会员号|会员编号|会员id|用户id|顾客编号|客户号",
     "country": "country code|country name|land|nation|国家",
-    "currency": "currency code|iso currency|ccy|währung|waehrung|币种|货币",
+    "currency": "currency code|iso currency|ccy|währung|币种|货币",
     "store_id": "store|shop|shop id|store no|branch|branch id|outlet|outlet id|filiale|门店|门店编号",
     "payment_method": "payment|payment type|paid by|tender|zahlungsart|支付方式",
     "session_id": "session|visit id|sid",
     "coupon": "coupon code|voucher|voucher code|promo code|gutschein",
-    "profile_id": "contact id|lead id|crm id|record id|rec id|person id",
+    "profile_id": "contact id|contact no|kontakt nr|kontaktnummer|lead id|crm id|record id|rec id|person id",
     "title": "salutation|honorific|anrede|称谓",
     "first_name": "given name|forename|firstname|fname|vorname|名",
     "last_name": "surname|family name|lastname|lname|nachname|姓",
@@ -42,16 +42,16 @@ SYNONYMS = {
     "birth_on": "birth date|date of birth|dob|birthday|birthdate|geburtsdatum|出生日期|生日",
     "email": "e mail|email address|mail|e mail address|recipient|邮箱|电子邮箱|电子邮件",
     "phone": "phone number|telephone|mobile|mobile phone|tel|cell|telefon|手机|手机号|电话|联系电话",
-    "street": "address|street address|address 1|address line 1|strasse|straße|anschrift|地址",
+    "street": "address|street address|address 1|address line 1|straße|anschrift|地址",
     "postcode": "zip|zip code|postal code|post code|plz|postleitzahl|邮编|邮政编码",
     "city": "town|suburb|locality|ort|stadt|城市",
     "region": "state|province|county|bundesland|省份|省",
     "income": "annual income|household income|yearly income|salary|einkommen|年收入|收入",
     "occupation": "job|profession|job title|beruf|职业",
     "created_at": "created|create date|created on|creation date|signup date|registered at|registration date|join date|"
-    "erstellt am|注册时间|创建时间|注册日期",
+    "erstellt am|erstellt|angelegt|注册时间|创建时间|注册日期",
     "updated_at": "updated|last updated|last modified|modified at|modified|last change|changed on|last update|"
-    "geändert am|更新时间|修改时间",
+    "geändert am|geändert|更新时间|修改时间",
     "event_id": "event no|hit id|uuid|guid|message uuid",
     "event_type": "event|event name|action|activity|behavior|behavior type|type|行为类型|事件类型",
     "happened_at": "event time|event date|occurred at|occurred on|ts|event timestamp|event ts|logged at|"
@@ -118,10 +118,11 @@ SYNONYMS = {
 TIMES = ("date", "time", "timestamp", "datetime", "day", "ts", "when", "datum", "zeit", "日期", "时间")
 """Names of any instant or day; and the parts of names by which a number such as 20240131 is one."""
 PARTS_OF_TIMES = {*TIMES, "at", "on", "dt", "birth", "dob", "since", "created", "updated", "modified", "until", "tag"}
+LEAST_LETTERS = 5  # of a name that is found in another, or is only like it
 LEAST_ALIKE = 0.86  # of a name and one that is known, as difflib measures it
 
 
-def meaning(column: str, name: str, *, is_time: bool = False, is_key: bool = False) -> float:
+def meaning(column: str, name: str, *, is_at: bool = False, is_key: bool = False) -> float:
     """How likely a file's name means a column of a contract, 0 to 1."""
     said = plain(name)
     if not said:
@@ -136,11 +137,15 @@ def meaning(column: str, name: str, *, is_time: bool = False, is_key: bool = Fal
             best = max(best, share * (0.95 - 0.1 * known.index(text) / len(known)))
     if best:
         return best
-    if is_time and said in TIMES:
-        return 0.75
+    if is_at and said in TIMES:
+        return 0.8
     if is_key and said in ("id", "no", "number", "nr", "key", "编号"):
         return 0.75
-    if len(said) < 5:
+    if any(said.endswith(text) for text in (own, *known) if len(text) >= LEAST_LETTERS):
+        return 0.65  # delivery_postcode, Jahreseinkommen
+    if is_key and words(name)[-1:] in (["id"], ["no"], ["nr"], ["number"]):
+        return 0.55
+    if len(said) < LEAST_LETTERS:
         return 0.0
     alike = max(difflib.SequenceMatcher(None, said, text).ratio() for text in (own, *known) if text)
     return 0.75 * alike if alike >= LEAST_ALIKE else 0.0
@@ -153,7 +158,8 @@ def is_known(name: str) -> bool:
 
 def plain(name: str) -> str:
     """Letters and digits alone, small: InvoiceNo, invoice_no and Invoice No. are one."""
-    return re.sub(r"[\W_]", "", name).lower()
+    small = re.sub(r"[\W_]", "", name).lower()
+    return small.translate({ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ß"): "ss"})
 
 
 def words(name: str) -> list[str]:

@@ -16,6 +16,7 @@ THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 URL = re.compile(r"https?://\S+|/\S*")
 YES, NO = ("yes", "true", "1", "y", "t", "on"), ("no", "false", "0", "n", "f", "off")
+YES_OR_NO = re.compile("|".join((*YES, *NO)), re.IGNORECASE)
 SYMBOLS = {"€": "EUR", "£": "GBP", "R$": "BRL", "$": "USD", "₹": "INR", "zł": "PLN", "元": "CNY", "¥": "CNY"}
 CURRENCIES = (
     "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP", "HKD",
@@ -53,6 +54,10 @@ class Look:
     def is_yes_or_no(self) -> bool:
         said = {value.lower() for value in self.counts}
         return 0 < len(said) <= 2 and said <= {*YES, *NO}
+
+    @property
+    def is_mostly_yes_or_no(self) -> bool:
+        return self.mostly(YES_OR_NO)
 
     def is_number(self, *, decimal_comma: bool = False) -> bool:
         return self.mostly(NUMBER) or (decimal_comma and self.mostly(COMMA_NUMBER))
