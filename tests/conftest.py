@@ -79,7 +79,7 @@ def real_lake(spark: SparkSession, engine: Engine, tmp_path_factory: pytest.Temp
         if step.name == "train_segments":
             break
         outcome = job.execute(step, run)
-        assert outcome.state == "succeeded", outcome.message
+        assert outcome.state not in ("failed", "refused"), outcome.message
     return run
 
 

@@ -125,7 +125,7 @@ def test_tables_prints_every_table_in_path_order_with_rows_keys_and_personal_col
 
     lines = {line.split("│")[1].strip(): line for line in told.output.splitlines() if line.startswith("│")}
     assert told.exit_code == 0
-    assert list(lines) == [table.name for table in CATALOGUE]
+    assert [name for name in lines if name] == [table.name for table in CATALOGUE]  # a long row goes on below
     assert [cell.strip() for cell in lines["gold.rfm"].split("│")[2:6]] == [
         "2",
         "one row per customer_id and as_of; customers without a purchase by then are absent",
@@ -262,7 +262,7 @@ def test_a_refused_file_is_named_and_the_exit_code_tells(command, lake_file, sal
 
     assert told.returncode == 3
     assert "2011-01-05.csv" in told.stdout
-    assert "UnitPrice is missing" in told.stdout
+    assert "column UnitPrice (did you mean Price?) is missing" in " ".join(told.stdout.split())
 
 
 def test_a_step_that_fails_ends_the_run_with_its_reason(failed_run):

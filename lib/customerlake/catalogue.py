@@ -26,7 +26,7 @@ from customerlake.runtime.runs import RUNS
 from customerlake.silver.cancellations import CANCELLATIONS
 from customerlake.silver.customers import CUSTOMERS
 from customerlake.silver.feeds import OF_FEED
-from customerlake.silver.landings import LANDINGS
+from customerlake.bronze.landings import LANDINGS
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.products import PRODUCTS
@@ -34,11 +34,11 @@ from customerlake.silver.products import PRODUCTS
 CATALOGUE: tuple[Table, ...] = (
     FILES,
     WATERMARKS,
+    LANDINGS,
     *map(bronze_table, SOURCES.values()),
     *map(quarantine_table, OF_FEED.values()),
     REJECTED_ORDER_LINES,
     *OF_FEED.values(),
-    LANDINGS,
     ORDER_LINES,
     ORDERS,
     CANCELLATIONS,

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 from deltalake import DeltaTable
 
-from customerlake.bronze.databases import first_landing_since, window_start
 from customerlake.bronze.jdbc import place, reason_of
 from customerlake.bronze.sources.crm_profiles import BRONZE as PROFILES
 from customerlake.bronze.sources.pos_sales import BRONZE as POS_SALES
@@ -301,67 +300,6 @@ def test_what_fails_is_refused_in_words_without_credentials_and_the_others_go_on
     everything_said = f"{shop.run().records(RUNS)} {refusing} {taking} {caplog.text}"
     assert "password authentication failed" in everything_said
     assert not any(secret in everything_said for secret in (USER, PASSWORD, "not the word"))
-
-
-def landing(number, watermark, received_at, feed="crm_profiles"):
-    return {"feed": feed, "landing": number, "watermark": watermark, "received_at": received_at}
-
-
-MAY_1, MAY_2, MAY_3 = (datetime(2024, 5, day, 6, tzinfo=UTC) for day in (1, 2, 3))
-
-
-def test_a_window_of_instants_begins_so_many_minutes_before_the_last_watermark():
-    known = [landing(1, "2024-05-01 05:59:00.000001", MAY_1)]
-
-    assert window_start(known, "instant", late_minutes=60, time_zone="Europe/Berlin") == "2024-05-01 04:59:00.000001"
-    assert window_start(known, "instant", late_minutes=0, time_zone="UTC") == "2024-05-01 05:59:00.000001"
-
-
-def test_a_window_of_local_times_reaches_over_the_hour_that_comes_twice():
-    known = [landing(1, "2024-05-01 07:00:00", MAY_1)]
-
-    assert window_start(known, "local time", late_minutes=30, time_zone="Europe/Berlin") == "2024-05-01 05:30:00"
-    assert window_start(known, "local time", late_minutes=30, time_zone="UTC") == "2024-05-01 05:30:00"  # 06:00 was it
-
-
-def test_a_watermark_in_the_future_does_not_hide_what_comes_until_then():
-    assert window_start([landing(1, "2999-01-01 00:00:00", MAY_1)], "instant", late_minutes=60, time_zone="UTC") == (
-        "2024-05-01 05:00:00"
-    )
-    assert window_start([landing(1, "infinity", MAY_1)], "local time", late_minutes=60, time_zone="UTC") == (
-        "2024-05-01 05:00:00"
-    )
-    assert window_start([landing(1, "-infinity", MAY_1)], "local time", late_minutes=60, time_zone="UTC") is None
-
-
-def test_a_window_of_days_takes_the_day_on_which_a_late_row_may_have_been_written():
-    known = [landing(1, "2024-05-01", MAY_1)]
-
-    assert window_start(known, "day", late_minutes=60, time_zone="UTC") == "2024-04-30"
-
-
-def test_a_window_of_numbers_begins_where_a_landing_ended_that_began_long_enough_before_the_last():
-    known = [landing(1, "100", MAY_1), landing(2, "200", MAY_2), landing(3, "300", MAY_3)]
-
-    assert window_start(known, "number", late_minutes=60, time_zone="UTC") == "200"
-    assert window_start(known, "number", late_minutes=0, time_zone="UTC") == "300"
-    assert window_start(known, "number", late_minutes=1440, time_zone="UTC") == "100"
-    assert (
-        window_start(known[:1], "number", late_minutes=60, time_zone="UTC") is None
-    )  # all: a row below 100 may be late
-
-
-def test_a_table_without_a_watermark_has_no_window():
-    assert window_start([landing(1, None, MAY_1)], "instant", late_minutes=60, time_zone="UTC") is None
-    assert window_start([landing(1, "5", MAY_1)], None, late_minutes=60, time_zone="UTC") is None
-
-
-def test_rows_are_compared_with_the_landings_whose_watermark_reaches_into_the_window():
-    known = [landing(1, "9", MAY_1), landing(2, "100", MAY_2), landing(3, "20", MAY_3)]
-
-    assert first_landing_since(known, "100", "number") == 2
-    assert first_landing_since(known, "9.0", "number") == 1
-    assert first_landing_since([landing(1, None, MAY_1), *known[1:]], "100", "number") == 1
 
 
 def test_a_place_is_shown_without_what_a_url_may_hold_of_secrets():

@@ -219,14 +219,122 @@ def test_a_further_column_is_no_reason_to_refuse(landed):
 
 
 def test_a_missing_column_is_refused_with_what_the_header_has_and_what_to_do(landed):
-    files, refusals = landed(SOUND.replace(b"quantity,", b"").replace(b",country", b",land"))
+    files, refusals = landed(SOUND.replace(b"quantity,", b"").replace(b",country", b",Country"))
 
     assert files == []
     assert refusals == [
-        "sales: sales.csv: column quantity, country (did you mean land?) is missing; its header has order_id, product_id, description, "
-        "ordered_at, unit_price, customer_id, land. Correct the export, or feeds.sales.columns in the lake file: null "
-        f"stands for a column that there is not. {NOT_TAKEN}"
+        "sales: sales.csv: column quantity, country (did you mean Country?) is missing; its header has order_id, "
+        "product_id, description, ordered_at, unit_price, customer_id, Country. Correct the export, or "
+        f"feeds.sales.columns in the lake file: null stands for a column that there is not. {NOT_TAKEN}"
     ]
+
+
+def test_a_column_that_a_source_may_lack_is_missed_once_the_lake_file_names_it(landed):
+    _, refusals = landed(SOUND, feed=SalesFeed(path="landing", columns={"currency": "Waehrung"}))
+
+    assert refusals[0].startswith("sales: sales.csv: column Waehrung is missing; its header has order_id, ")
+
+
+def test_a_column_that_the_lake_file_says_there_is_not_or_holds_itself_is_not_missed(landed):
+    without = SOUND.replace(b",country", b"").replace(b",France", b"").replace(b"customer_id", b"card")
+    feed = SalesFeed(path="landing", columns={"customer_id": None}, constants={"country": "France"})
+
+    files, refusals = landed(without, feed=feed)
+
+    assert (len(files), refusals) == (1, [])
+
+
+RECORD = b'{"order_id": 1, "product_id": "A", "description": "cup", "quantity": 6, "ordered_at": "2011", '
+RECORD += b'"unit_price": 1.5, "customer_id": 7, "country": "France"}'
+
+
+@pytest.mark.parametrize(
+    ("file_format", "text"),
+    [
+        ("json_lines", RECORD),
+        ("json", b"[" + RECORD + b"]"),
+        ("json", gzip.compress(b"[" + RECORD + b"]")),
+        ("whitespace", SOUND.replace(b"2011-01-01 10:00:00", b"2011-01-01").replace(b",", b"  ")),
+    ],
+    ids=["lines of JSON", "JSON", "packed JSON", "white space"],
+)
+def test_a_sound_file_of_another_format_can_be_taken_with_its_header(landed, file_format, text):
+    files, refusals = landed(text, feed=SalesFeed(path="landing", format=file_format))
+
+    assert refusals == []
+    assert files[0].header == COLUMNS
+
+
+def test_a_document_without_records_names_no_column_and_is_taken(landed):
+    files, refusals = landed(b"[]", feed=SalesFeed(path="landing", format="json"))
+
+    assert refusals == []
+    assert (files[0].header, files[0].looks) == ((), {})
+
+
+def test_a_file_that_its_format_cannot_read_at_all_is_refused(landed):
+    _, refusals = landed(SOUND, feed=SalesFeed(path="landing", format="parquet"))
+
+    assert refusals[0].startswith("sales: sales.csv: it is no whole Parquet file (")
+    assert refusals[0].endswith(f"; write it again. {NOT_TAKEN}")
+
+
+def test_a_file_in_another_encoding_throughout_is_refused_with_the_key_to_set(landed):
+    foreign = LINE.replace(b"cup", "Größe".encode("latin-1")) + b"\n"
+
+    files, refusals = landed(HEADER + b"\n" + foreign * 20)
+
+    assert files == []
+    assert refusals == [
+        "sales: sales.csv: none of its first 20 records can be split into columns; of the first one: the line holds "
+        "bytes that are not utf-8: 0xF6, 0xDF; set feeds.sales.encoding in the lake file, or export the file again. "
+        f"Correct the export, or feeds.sales in the lake file. {NOT_TAKEN}"
+    ]
+
+
+def test_a_file_of_csv_among_lines_of_json_is_refused(landed):
+    _, refusals = landed((LINE + b"\n") * 300, feed=SalesFeed(path="landing", format="json_lines"))
+
+    assert refusals[0].startswith(
+        "sales: sales.csv: none of its first 200 records can be split into columns; of the first one: "
+        "the line is no JSON: "
+    )
+
+
+@pytest.mark.parametrize("lines", [[LINE[:9]] * 19, [LINE[:9]] * 300 + [LINE], [LINE[:9]] * 19 + [LINE]])
+def test_odd_lines_among_sound_ones_or_few_by_themselves_are_no_reason_to_refuse_a_file(landed, lines):
+    files, refusals = landed(b"\n".join([HEADER, *lines[-200:]]))
+
+    assert (len(files), refusals) == (1, [])
+
+
+def test_a_file_carries_how_its_first_records_look_in_the_columns_that_are_judged(landed):
+    line = LINE.replace(b",6,", b",8,").replace(b"1.5", b"none")
+
+    ((file,), _) = landed(b"\n".join([HEADER, LINE, LINE, line, b"odd"]))
+
+    assert file.looks == {
+        "quantity": {"values": 3, "readable": 1.0, "median": 6.0, "codes": []},
+        "ordered_at": {"values": 3, "readable": 1.0, "median": None, "codes": []},
+        "unit_price": {"values": 3, "readable": 0.6667, "median": 1.5, "codes": []},
+    }
+
+
+def test_of_a_long_file_the_first_records_alone_are_looked_at(landed):
+    late = LINE.replace(b",6,", b",6000,")
+
+    ((file,), _) = landed(b"\n".join([HEADER, *[LINE] * 200, *[late] * 20_000]))
+
+    assert file.looks["quantity"] == {"values": 200, "readable": 1.0, "median": 6.0, "codes": []}
+
+
+def test_the_first_records_of_a_long_file_in_two_bytes_per_letter_are_looked_at(landed):
+    text = b"\n".join([HEADER, *[LINE] * 9_000]).decode().encode("utf-16-le")
+
+    ((file,), refusals) = landed(text, feed=SalesFeed(path="landing", encoding="utf-16-le"))
+
+    assert refusals == []
+    assert file.looks["quantity"]["values"] == 200
 
 
 @pytest.mark.parametrize(("mark", "shown"), [(b";", "';'"), (b"\t", r"'\t'"), (b"|", "'|'")])
@@ -285,8 +393,8 @@ def test_a_folder_where_a_file_should_be_is_refused_and_its_files_are_taken(tmp_
 
     assert [checked.file.name for checked in files] == ["january.csv/a.csv"]
     assert refusals == [
-        "sales: january.csv: a file is expected, a folder is there; move its files up or correct pattern in the lake file. "
-        "None of its rows was taken."
+        "sales: january.csv: a file is expected, a folder is there; move its files up or correct pattern in the lake "
+        f"file. {NOT_TAKEN}"
     ]
 
 

@@ -10,7 +10,7 @@ from deploy.databricks import generate
 
 BUNDLE = Path(generate.__file__).parent
 FILES = ("databricks.yml", "resources/job.yml", "resources/compute.yml")
-TRAININGS = ["train_segments", "train_churn"]
+TRAININGS = ["land_databases", "land_streams", "train_segments", "train_churn", "train_outcome"]
 
 
 def read(file):
@@ -139,7 +139,7 @@ def test_a_task_waits_for_the_steps_whose_tables_it_reads(job):
 def test_a_refused_file_fails_its_task_with_a_message_and_the_later_tasks_run_all_the_same(job):
     assert task_of(job, "land_files")["email_notifications"] == {"on_failure": ["${var.alerts_to}"]}
     assert task_of(job, "order_lines")["run_if"] == "ALL_DONE"
-    assert [task["task_key"] for task in job["tasks"] if "run_if" in task] == ["order_lines"]
+    assert [task["task_key"] for task in job["tasks"] if "run_if" in task] == ["records", "order_lines"]
 
 
 def test_trainings_run_on_the_job_cluster_with_the_wheel_and_tables_on_serverless(job):

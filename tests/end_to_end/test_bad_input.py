@@ -80,7 +80,8 @@ def test_a_file_without_a_column_is_refused(run, take_beside_a_good_file):
 
     assert refused == [
         "sales: bad.csv: column UnitPrice is missing; its header has InvoiceNo, StockCode, Description, Quantity, "
-        f"InvoiceDate, CustomerID, Country. Correct the export, or feeds.sales.columns in the lake file. {NOT_TAKEN}"
+        "InvoiceDate, CustomerID, Country. Correct the export, or feeds.sales.columns in the lake file: null stands "
+        f"for a column that there is not. {NOT_TAKEN}"
     ]
     assert counts == Counts(received=2, accepted=2, quarantined=0, duplicates=0)
     assert products(run) == ["CUP", "MUG"]
@@ -293,15 +294,16 @@ def test_a_run_in_which_every_file_is_refused_takes_nothing(land, run, execute):
 
 
 @pytest.mark.before_an_engine
-def test_a_landing_folder_that_is_missing_stops_the_step(sales_folder, execute):
+def test_a_landing_folder_that_is_missing_stops_that_feed(sales_folder, execute):
     sales_folder.rmdir()
 
     outcome = execute("land_files")
 
-    assert outcome.state == "failed"
-    assert outcome.message == (
-        f"The landing folder {sales_folder} holds the sales files; nothing is there. Correct feeds.sales.path."
-    )
+    assert outcome.state == "refused"
+    assert outcome.refused == [
+        f"sales: The landing folder {sales_folder} holds the files of sales; nothing is there. "
+        "Correct feeds.sales.path."
+    ]
 
 
 @pytest.mark.before_an_engine
@@ -396,7 +398,9 @@ def test_the_command_ends_with_2_when_there_is_no_such_step(tmp_path, lake_file,
     code, _, complaint = customerlake("run", "--lake", lake_file, "--root", tmp_path / "lake", "--only", "land_sale")
 
     assert code == 2
-    assert complaint.startswith("customerlake: There is no step 'land_sale'. The steps are: land_files, order_lines, ")
+    assert complaint.startswith(
+        "customerlake: There is no step 'land_sale'. The steps are: land_files, land_databases, "
+    )
 
 
 def test_the_command_ends_with_2_when_as_of_is_no_day(tmp_path, lake_file, customerlake):

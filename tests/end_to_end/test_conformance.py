@@ -63,7 +63,7 @@ def on_jvm(spark) -> Callable[[Path, Sequence[Path]], job.Run]:
         for step in PIPELINE:
             if step.name in TABLES:
                 outcome = job.execute(step, run)
-                assert outcome.state == "succeeded", (step.name, outcome)
+                assert outcome.state not in ("failed", "refused"), (step.name, outcome)
         return run
 
     return taken

@@ -17,7 +17,8 @@ from customerlake.runtime.pipeline import PIPELINE, step_named
 from customerlake.runtime.session import preferred
 from customerlake.runtime.tables import Lake
 
-TRAININGS = {"train_segments", "train_churn"}
+TRAININGS = {"train_segments", "train_churn", "train_outcome"}
+READERS = {"land_databases", "land_streams"}  # of sources that sail does not have
 
 
 @pytest.fixture
@@ -38,10 +39,10 @@ def ids(spark, where):
     return sorted(row["id"] for row in spark.sql(f"SELECT id FROM {where}").collect())
 
 
-def test_trainings_run_on_jvm_spark_and_all_other_steps_on_the_engine_asked_for():
+def test_trainings_and_two_readers_run_on_jvm_spark_and_all_other_steps_on_the_engine_asked_for():
     on_jvm = {step.name for step in PIPELINE if engine_for(step.needs, "sail") == "spark"}
 
-    assert on_jvm == TRAININGS
+    assert on_jvm == TRAININGS | READERS
     assert {engine_for(step.needs, "spark") for step in PIPELINE} == {"spark"}
 
 

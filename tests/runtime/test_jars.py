@@ -23,7 +23,8 @@ Exception in thread "main" java.lang.RuntimeException: [unresolved dependency: i
 RETRIEVES = """
 for argument in "$@"; do case "$argument" in spark.jars.ivy=*) ivy=${argument#*=} ;; esac; done
 mkdir "$ivy/jars"
-for name in io.delta_delta-spark_4.1_2.13-4.4.0 io.delta_delta-storage-4.4.0 org.slf4j_slf4j-api-2.0.13; do
+for name in io.delta_delta-spark_4.1_2.13-4.4.0 io.delta_delta-storage-4.4.0 org.slf4j_slf4j-api-2.0.13 \\
+    org.apache.spark_spark-sql-kafka-0-10_2.13-4.1.1 org.postgresql_postgresql-42.7.7; do
     echo "$name" > "$ivy/jars/$name.jar"
 done
 """
@@ -92,11 +93,16 @@ def test_what_is_resolved_is_put_beside_sparks_jars_which_stay_as_they_are(spark
 
     names = fetch(spark, java_home=spark)
 
-    assert names == ("delta-storage-4.4.0.jar", "delta-spark_4.1_2.13-4.4.0.jar")
+    assert names == (
+        "delta-storage-4.4.0.jar", "postgresql-42.7.7.jar", "spark-sql-kafka-0-10_2.13-4.1.1.jar",
+        "delta-spark_4.1_2.13-4.4.0.jar",
+    )  # fmt: skip
     assert jar_names(spark / "jars") == [
         "delta-spark_4.1_2.13-4.4.0.jar",
         "delta-storage-4.4.0.jar",
+        "postgresql-42.7.7.jar",
         "slf4j-api-2.0.17.jar",
+        "spark-sql-kafka-0-10_2.13-4.1.1.jar",
     ]
     assert (spark / "jars" / "delta-storage-4.4.0.jar").read_text() == "io.delta_delta-storage-4.4.0\n"
 

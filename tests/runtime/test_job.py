@@ -67,13 +67,13 @@ def test_a_step_that_did_work_is_recorded_with_what_it_read_and_wrote(land, run,
     (recorded,) = runs_of(run, "order_lines")
     assert outcome.state == recorded["state"] == "succeeded"
     assert (recorded["run_id"], recorded["as_of"], dict(recorded["batches"])) == (
-        run.run_id, None, {"silver.landings": 1},
+        run.run_id, None, {"bronze.landings": 1},
     )  # fmt: skip
     assert (recorded["rows_in"], recorded["rows_quarantined"], recorded["rows_duplicate"]) == (4, 1, 1)
     assert recorded["rows_out"] == 4  # two lines, one in quarantine, and the landing
     assert dict(recorded["versions_read"]) == {"bronze.sales": 0, "ops.replays": -1}
     assert dict(recorded["versions_written"]) == {
-        "quarantine.order_lines": 0, "silver.landings": 0, "silver.order_lines": 0,
+        "quarantine.order_lines": 0, "bronze.landings": 0, "silver.order_lines": 0,
     }  # fmt: skip
     assert recorded["message"] is None
 

@@ -15,6 +15,10 @@ What is found, and when:
 - With `finds_deleted`: a key that is gone, one that came back, and one committed later than `late_minutes`.
 A row that changed several times between two landings is taken as it then is.
 
+A deletion is a row of bronze with `_is_deleted`: the key, and the instant of the run in the column that says when a
+record last changed, or that record's own instant where it is later. It is written as the column's other values are: a
+time with time zone in UTC, one without in the feed's time zone, text in the feed's pattern.
+
 `_line_number` counts how often bronze took this version of a row: a table without a key may hold equal rows, and a row
 may be changed back or come back.
 """
@@ -24,22 +28,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.bronze.jdbc import OLD, DatabaseTable, Kind, comparable, explained, is_finite, quoted_name
+from customerlake.bronze.jdbc import OLD, DatabaseTable, explained, quoted_name
 from customerlake.bronze.watermarks import WATERMARKS, landed
+from customerlake.bronze.windows import Kind, first_landing_since, window_start, written
 from customerlake.contracts.source import Source, bronze_table
 from customerlake.errors import LandingError
 from customerlake.runtime.feeds import EPOCHS, DatabaseReader, Feed
 from customerlake.runtime.job import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CLOCK_CHANGE = timedelta(hours=1)  # when summer time ends, the local times of an hour come twice
-REACHES_DATABASE_WITHIN = timedelta(hours=1)  # of its beginning, which is all that is known of an earlier run
 
 
 def take_rows(run: Run, source: Source, feed: Feed) -> None:
@@ -91,7 +93,8 @@ class _Landing:
             held = self._held_since(since, known) if since and not extent.count_unmarked else self._held()
             taken = self._append_new(self._not_held(rows, held, differing), differing)
         else:
-            taken = self._append(rows.withColumn("_line_number", self._count_of_equal()))
+            first = self._numbered(rows.withColumn("_line_number", self._count_of_equal()))
+            taken = self.run.append(self.bronze, first).rows
         if taken:
             before = known[-1]["watermark"] if known else None
             self._record(self.newest + 1, extent.largest or before, taken)
@@ -298,14 +301,12 @@ class _Landing:
         if differing and differing.count_gone:
             rows = rows.unionByName(self._deleted(differing), allowMissingColumns=True)
         new = self._numbered(rows).persist()
-        taken = self._append(new) if new.count() else 0
-        new.unpersist()
-        if differing:
-            differing.keys.unpersist()
-        return taken
-
-    def _append(self, rows: DataFrame) -> int:
-        return self.run.append(self.bronze, self._numbered(rows)).rows
+        try:
+            return self.run.append(self.bronze, new).rows if new.count() else 0
+        finally:
+            new.unpersist()
+            if differing:
+                differing.keys.unpersist()
 
     def _numbered(self, rows: DataFrame) -> DataFrame:
         return rows.withColumns(
@@ -332,50 +333,6 @@ class _Landing:
         earlier = self._held().where((F.col("_batch") == self.newest) & F.col("_is_deleted").isNull())
         row = earlier.select(F.map_keys("_extra")).first()
         return [name for name in others if row and name not in (row[0] or ())]
-
-
-def window_start(known: list[dict[str, Any]], kind: Kind | None, *, late_minutes: int, time_zone: str) -> str | None:
-    """The watermark from which on there may be rows that the last of the landings did not see; None: from the start."""
-    marked = [row for row in known if row["watermark"] is not None]
-    if not marked or kind is None:
-        return None
-    last, late = marked[-1], timedelta(minutes=late_minutes)
-    if kind == "number":
-        if not late_minutes and is_finite(last["watermark"], kind):
-            return str(last["watermark"])
-        begun = last["received_at"] - late - REACHES_DATABASE_WITHIN
-        earlier = [
-            row["watermark"] for row in marked if row["received_at"] <= begun and is_finite(row["watermark"], kind)
-        ]
-        return earlier[-1] if earlier else None
-    # a time in the future would hide all rows until it has come
-    latest = min(last["watermark"], written(last["received_at"], kind, time_zone))
-    if not is_finite(latest, kind):
-        return None
-    if kind != "instant" and time_zone != "UTC":
-        late += CLOCK_CHANGE
-    start = datetime.fromisoformat(latest) - late
-    return f"{start.date()}" if kind == "day" else start.isoformat(sep=" ")
-
-
-def first_landing_since(known: Iterable[dict[str, Any]], since: str | None, kind: Kind | None) -> int:
-    """The first landing that can hold a row with a watermark from `since` on."""
-    return min(
-        (
-            row["landing"]
-            for row in known
-            if since is None
-            or row["watermark"] is None
-            or comparable(row["watermark"], kind) >= comparable(since, kind)
-        ),
-        default=1,
-    )
-
-
-def written(instant: datetime, kind: Kind | None, time_zone: str) -> str:
-    """An instant as the text of a column of that kind."""
-    local = instant.astimezone(UTC if kind == "instant" else ZoneInfo(time_zone)).replace(tzinfo=None)
-    return f"{local.date()}" if kind == "day" else local.isoformat(sep=" ")
 
 
 def digest(columns: Iterable[str]) -> Column:

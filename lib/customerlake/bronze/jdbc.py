@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
@@ -18,15 +17,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from customerlake.bronze.windows import Kind, is_finite
 from customerlake.errors import LandingError
 from customerlake.runtime.feeds import DatabaseReader
 
 ROWS_OF_ONE_CONNECTION = 10_000  # below it, opening more of them takes longer than it saves
 SHARE = "customerlake_share"  # the partition column once more, in the type that Spark can divide
 OLD = "customerlake_old"  # 1 of a row whose watermark is before the window that is read
-
-Kind = Literal["number", "day", "local time", "instant"]
-"""Of a watermark: how it compares, and what a minute is to it."""
 
 
 @dataclass(frozen=True)
@@ -184,18 +181,6 @@ class DatabaseTable:
         if kind == "instant":
             return f"TIMESTAMP WITH TIME ZONE '{text}+00:00'"
         return f"DATE '{text}'" if kind == "day" else f"TIMESTAMP '{text}'"
-
-
-def is_finite(text: str, kind: Kind | None) -> bool:
-    """Whether a watermark can bound a query: databases know infinite times, and numbers that are none."""
-    return Decimal(text).is_finite() if kind == "number" else "0" <= text < "9999"
-
-
-def comparable(text: str, kind: Kind | None) -> Any:
-    """What orders the texts of a watermark."""
-    if kind != "number":
-        return text
-    return Decimal(text) if is_finite(text, kind) else Decimal("Infinity")
 
 
 def credentials(feed: str, reader: DatabaseReader) -> tuple[str, str]:

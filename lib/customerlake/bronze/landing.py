@@ -85,7 +85,9 @@ def landed_files(folder: str, pattern: str, feed: str) -> list[LandedFile]:
             is_folder=info.type == fs.FileType.Directory,
         )
         for info in infos
-        if fnmatch(info.base_name, pattern) and not is_hidden(info.path[len(path) :])
+        if fnmatch(info.base_name, pattern)
+        and not is_hidden(info.path[len(path) :])
+        and not (pattern == "*" and info.type == fs.FileType.Directory)  # dated folders match it as files do
     ]
     return sorted(landed, key=lambda file: file.name)
 
@@ -152,7 +154,7 @@ def in_batches(files: Iterable[CheckedFile], most_bytes: int = LARGEST_BATCH_BYT
 def _check(file: LandedFile, source: Source, feed: Feed, folder: str) -> CheckedFile:
     if file.is_folder:
         raise LandingError(
-            "a file is expected, a folder is there; move its files up or correct pattern in the lake file"
+            f"a file is expected, a folder is there; move its files up or correct feeds.{source.feed}.pattern"
         )
     text, digest = content(folder, file.path)
     if not text.strip():

@@ -13,7 +13,7 @@ from customerlake.contracts.quarantine import quarantine, quarantine_table
 from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.runtime.feeds import EPOCHS, SalesFeed
-from customerlake.silver.cleaning.dates import instant
+from customerlake.silver.cleaning.dates import instant, local_time
 from customerlake.silver.cleaning.numbers import number, without_zero_decimals
 from customerlake.silver.cleaning.texts import trimmed
 
@@ -154,7 +154,8 @@ def typed_by(source: Source, feed: SalesFeed, *, time_zone: str, currency: str) 
     """`typed_lines` by what a lake file says of a feed of sales."""
     has = {*feed.names(source), *feed.constants}
     return typed_lines(
-        timestamp_format="yyyy-MM-dd HH:mm:ss" if feed.format in TYPED else feed.timestamp_format,
+        timestamp_format=feed.timestamp_format,
+        is_written_by_machine=feed.format in TYPED or feed.database is not None,
         time_zone=feed.time_zone or time_zone,
         currency=currency,
         channel=feed.channel,
@@ -197,6 +198,7 @@ def typed_lines(
     cancellation_prefix: str,
     line_kinds: Mapping[str, str],
     decimal_comma: bool = False,
+    is_written_by_machine: bool = False,  # as typed files and databases do: a day alone, or with fractions of a second
     lacking: Collection[str] = ("amount", "currency"),
 ) -> Callable[[DataFrame], DataFrame]:
     """Trimmed texts of lines -> rows with the typed columns of silver.order_lines beside what was received.
@@ -215,7 +217,11 @@ def typed_lines(
             instant_at = instant(received, pattern=timestamp_format, time_zone=time_zone)
             local = F.from_utc_timestamp(instant_at, time_zone)
         else:
-            local = F.try_to_timestamp(received, F.lit(timestamp_format))
+            local = (
+                local_time(received, pattern=timestamp_format)
+                if is_written_by_machine
+                else F.try_to_timestamp(received, F.lit(timestamp_format))
+            )
             instant_at = F.to_utc_timestamp(local, time_zone)
         quantity, unit_price = F.col("quantity"), F.col("unit_price")
         is_return = F.startswith("order_id", F.lit(cancellation_prefix)) if cancellation_prefix else F.lit(False)
@@ -231,9 +237,7 @@ def typed_lines(
             amount = F.when(sent.isNull(), amount).otherwise(number(sent, decimal_comma=decimal_comma))
             said = F.coalesce(sent, said)
         return (
-            lines.withColumn(
-                "order_line_id", F.sha2(F.concat_ws("\u001f", *_identity()), 256)
-            )
+            lines.withColumn("order_line_id", F.sha2(F.concat_ws("\u001f", *_identity()), 256))
             .transform(with_columns(_of_lacking(lacking)))
             .withColumns({f"received_{name}": F.col(name) for name in ("quantity", "ordered_at", "unit_price")})
             .withColumns(

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from customerlake.bronze.sources import OF_SALES, SOURCES
 from customerlake.contracts.source import bronze_table
 from customerlake.runtime.job import Run
-from customerlake.silver.landings import LANDINGS, new_landings
+from customerlake.bronze.landings import LANDINGS, new_landings
 from customerlake.silver.order_lines import (
     LATER_LANDING,
     ORDER_LINES,

@@ -1,4 +1,4 @@
-"""silver.landings: the order in which the landings of several feeds of sales become one table."""
+"""bronze.landings: the order in which the landings of several feeds of sales become one table."""
 
 from pyspark.sql import types as T
 
@@ -8,7 +8,7 @@ from customerlake.contracts.table import Field, Table
 from customerlake.runtime.job import Run
 
 LANDINGS = Table(
-    name="silver.landings",
+    name="bronze.landings",
     grain="one row per landing of a feed of sales",
     key=("feed", "batch"),
     columns=(
