@@ -61,10 +61,10 @@ def sales(copies: int) -> pl.DataFrame:
     """The real lines so many times, each copy another shop's, under the contract's names."""
     days = [pl.read_csv(day.read_bytes(), infer_schema=False) for day in real_days()]
     every = pl.concat(days)
-    named = dict(
-        InvoiceNo="order_id", StockCode="product_id", Description="description", Quantity="quantity",
-        InvoiceDate="ordered_at", UnitPrice="unit_price", CustomerID="customer_id", Country="country",
-    )  # fmt: skip
+    named = {
+        "InvoiceNo": "order_id", "StockCode": "product_id", "Description": "description", "Quantity": "quantity",
+        "InvoiceDate": "ordered_at", "UnitPrice": "unit_price", "CustomerID": "customer_id", "Country": "country",
+    }  # fmt: skip
     return pl.concat(copy_of(every, number) for number in range(copies)).rename(named).select(COLUMNS)
 
 

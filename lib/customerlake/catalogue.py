@@ -1,6 +1,7 @@
 """Every table of the lake, in path order. Erase, export, backup, access, monitoring and the docs walk this list."""
 
 from customerlake.bronze.files import FILES
+from customerlake.bronze.landings import LANDINGS
 from customerlake.bronze.sources import SOURCES
 from customerlake.bronze.watermarks import WATERMARKS
 from customerlake.contracts.quarantine import quarantine_table
@@ -26,7 +27,6 @@ from customerlake.runtime.runs import RUNS
 from customerlake.silver.cancellations import CANCELLATIONS
 from customerlake.silver.customers import CUSTOMERS
 from customerlake.silver.feeds import OF_FEED
-from customerlake.bronze.landings import LANDINGS
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.products import PRODUCTS

@@ -145,26 +145,29 @@ def test_ties_late_commits_and_updates_are_found_once_by_a_query_that_asks_for_t
 @pytest.mark.spark_only
 def test_a_landing_killed_before_its_watermark_was_recorded_is_neither_repeated_nor_numbered_again(shop):
     # what a kill between the two commits leaves: the rows in bronze, and no row of them in bronze.watermarks
-    shop.feed("crm_profiles", "profiles", "watermark: updated_at")
-    shop.sql(TABLE, "INSERT INTO profiles VALUES (1, 'a', '2024-05-01 08:00+00')")
+    shop.feed("crm_profiles", "profiles", "watermark: version", "late_minutes: 0")
+    shop.sql(
+        "CREATE TABLE profiles (profile_id int PRIMARY KEY, version numeric, updated_at timestamp)",
+        "INSERT INTO profiles VALUES (1, 9.50, '2024-05-01'), (2, 10, '2024-05-01'), (3, 2, 'infinity')",
+    )
     shop.land()
-    shop.sql("INSERT INTO profiles VALUES (2, 'b', '2024-05-02 08:00+00')")
+    shop.sql("INSERT INTO profiles VALUES (4, 10, '2024-05-02')")
     shop.land()
     known = sorted(shop.run().records(WATERMARKS), key=lambda row: row["landing"])
     ledger = DeltaTable(shop.run().lake.path(WATERMARKS))
     ledger.delete("landing = 2")
-    shop.sql("INSERT INTO profiles VALUES (3, 'c', '2024-05-03 08:00+00')")
+    shop.sql("INSERT INTO profiles VALUES (5, 11, '2024-05-03')")
 
     shop.land()
 
     recorded = sorted(shop.run().records(WATERMARKS), key=lambda row: row["landing"])
-    assert [shop.ids(landing) for landing in (1, 2, 3)] == [["1"], ["2"], ["3"]]
+    assert [shop.ids(landing) for landing in (1, 2, 3)] == [["1", "2", "3"], ["4"], ["5"]]
     assert recorded[:2] == known
-    assert shop.ledger()[2] == ("crm_profiles", 3, "2024-05-03 08:00:00", 1)
+    assert shop.ledger() == [("crm_profiles", 1, "10", 3), ("crm_profiles", 2, "10", 1), ("crm_profiles", 3, "11", 1)]
     ledger.update_incremental()
     ledger.delete()  # as after a kill of the first landing
     shop.land()
-    assert len(shop.taken()) == 3
+    assert len(shop.taken()) == 5
     assert sorted(shop.run().records(WATERMARKS), key=lambda row: row["landing"]) == recorded
 
 
@@ -177,7 +180,7 @@ def test_a_row_that_is_gone_is_marked_as_deleted_once_and_taken_again_when_it_co
     shop.sql("DELETE FROM profiles WHERE profile_id <> 2")
     before = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
-    deleting, after_deleting = shop.land(), shop.land()
+    deleting = shop.land()
     shop.sql("INSERT INTO profiles VALUES (1, 'a', '2024-05-01 08:00+00')")  # as it was, and older than the window
     shop.land()
     after_return = shop.land()
@@ -189,7 +192,7 @@ def test_a_row_that_is_gone_is_marked_as_deleted_once_and_taken_again_when_it_co
     (back,) = shop.taken(landing=3)
     assert (back["profile_id"], back["email"], back["_is_deleted"], back["_line_number"]) == ("1", "a", None, 2)
     assert deleting.remarks == ["crm_profiles: 2 rows of profiles; 2 of them marked as deleted"]
-    assert (after_deleting.state, after_return.state, len(shop.taken())) == ("unchanged", "unchanged", 6)
+    assert (after_return.state, len(shop.taken())) == ("unchanged", 6)
 
     shop.sql("DELETE FROM profiles")
     emptied = shop.land(refuses=1)
@@ -213,6 +216,7 @@ def test_without_a_watermark_the_table_is_compared_and_equal_lines_count(shop):
 
     shop.land()
     shop.sql("UPDATE products SET name = 'cup' WHERE product_id = 'A'")
+    shop.feeds = shop.feeds[:1]
     shop.land()
     last = shop.land()
 
@@ -237,19 +241,16 @@ def test_a_read_by_several_connections_takes_the_rows_that_a_plain_one_takes(sho
         "INSERT INTO things SELECT i, 'thing ' || i, timestamp '2024-01-01' + i * interval '1 s' "
         "FROM generate_series(-10000, 10000) i",
     )
-    shop.land()
-    shop.sql("INSERT INTO things VALUES (10001, 'new', '2024-02-01')")
 
     shop.land()
 
     plain, shared = shop.taken(PRODUCTS), shop.taken(PROFILES)
-    assert len(plain) == len(shared) == 20002
+    assert len(plain) == len(shared) == 20001
     assert Counter(row["_file_digest"] for row in plain) == Counter(row["_file_digest"] for row in shared)
-    assert {row["product_id"] for row in plain} == {str(number) for number in range(-10000, 10002)}
+    assert {row["product_id"] for row in plain} == {str(number) for number in range(-10000, 10001)}
     files = DeltaTable(shop.run().lake.path(PROFILES), version=0).get_add_actions(flatten=True)
     assert len(files["num_records"]) == 3
     assert min(files["num_records"].to_pylist()) > 6000
-    assert shop.ids(landing=2) == ["10001"]
 
 
 @pytest.mark.spark_only

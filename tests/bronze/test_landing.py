@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import hashlib
+import json
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -265,6 +266,19 @@ def test_a_sound_file_of_another_format_can_be_taken_with_its_header(landed, fil
     assert files[0].header == COLUMNS
 
 
+@pytest.mark.parametrize("file_format", ["json", "json_lines"])
+def test_records_of_json_may_leave_out_what_may_be_null_and_nothing_else(landed, file_format):
+    feed = SalesFeed(path="landing", format=file_format)
+
+    def without(name):
+        record = json.loads(RECORD)
+        del record[name]
+        return landed(json.dumps([record] if file_format == "json" else record).encode(), feed=feed)
+
+    assert (len(without("customer_id")[0]), len(without("country")[0])) == (1, 1)
+    assert without("unit_price")[1][0].startswith("sales: sales.csv: column unit_price is missing; its header has ")
+
+
 def test_a_document_without_records_names_no_column_and_is_taken(landed):
     files, refusals = landed(b"[]", feed=SalesFeed(path="landing", format="json"))
 
@@ -393,8 +407,8 @@ def test_a_folder_where_a_file_should_be_is_refused_and_its_files_are_taken(tmp_
 
     assert [checked.file.name for checked in files] == ["january.csv/a.csv"]
     assert refusals == [
-        "sales: january.csv: a file is expected, a folder is there; move its files up or correct pattern in the lake "
-        f"file. {NOT_TAKEN}"
+        "sales: january.csv: a file is expected, a folder is there; move its files up or correct feeds.sales.pattern. "
+        f"{NOT_TAKEN}"
     ]
 
 

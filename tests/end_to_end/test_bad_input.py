@@ -17,6 +17,7 @@ from customerlake.runtime.job import Counts
 from customerlake.runtime.pipeline import step_named
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 
+pytestmark = pytest.mark.before_an_engine  # what JVM Spark makes of bad rows is in tests/silver, and by spark-submit
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 CUP = "1,CUP,a cup,6,2011-01-01 10:00:00,1.5,7,France"
 MUG = "1,MUG,a mug,2,2011-01-01 10:00:00,2.5,7,France"
@@ -72,7 +73,6 @@ def quarantined(run):
     ]
 
 
-@pytest.mark.before_an_engine
 def test_a_file_without_a_column_is_refused(run, take_beside_a_good_file):
     without_price = [",".join(line.split(",")[:5] + line.split(",")[6:]) for line in (HEADER, BOWL)]
 
@@ -96,7 +96,6 @@ def test_a_file_with_a_further_column_is_taken_and_the_column_kept(run, take_bes
     assert kept == {"CUP": None, "MUG": None, "BOWL": [("Till", "T3")]}
 
 
-@pytest.mark.before_an_engine
 def test_a_file_with_another_delimiter_is_refused_with_the_key_to_set(run, take_beside_a_good_file):
     refused, counts = take_beside_a_good_file(as_text(HEADER, BOWL).replace(b",", b";"))
 
@@ -177,7 +176,6 @@ def test_a_row_in_quarantine_is_kept_as_it_was_received(run, take_beside_a_good_
     assert row["run_id"] == run.run_id
 
 
-@pytest.mark.before_an_engine
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["no bytes", "nothing compressed"])
 def test_an_empty_file_is_refused(take_beside_a_good_file, content):
     refused, counts = take_beside_a_good_file(content)
@@ -195,7 +193,6 @@ def test_a_file_with_a_header_alone_is_taken_and_holds_no_rows(take_beside_a_goo
     assert counts == Counts(received=2, accepted=2, quarantined=0, duplicates=0)
 
 
-@pytest.mark.before_an_engine
 def test_a_compressed_file_that_is_cut_short_is_refused_whole_and_taken_when_it_is_complete(
     run, land, execute, take_beside_a_good_file
 ):
@@ -257,7 +254,6 @@ def test_a_stray_quote_takes_only_its_own_line_to_quarantine(run, take_beside_a_
     assert (row["line_number"], row["raw"]) == (2, stray)
 
 
-@pytest.mark.before_an_engine
 def test_a_folder_where_a_file_should_be_is_refused(sales_folder, take_beside_a_good_file):
     (sales_folder / "january.csv").mkdir()
 
@@ -270,7 +266,6 @@ def test_a_folder_where_a_file_should_be_is_refused(sales_folder, take_beside_a_
     assert counts == Counts(received=3, accepted=3, quarantined=0, duplicates=0)
 
 
-@pytest.mark.before_an_engine
 def test_several_bad_files_are_each_refused_in_one_run(land, take):
     land(GOOD_FILE, "good.csv")
     land(b"", "empty.csv")
@@ -282,7 +277,6 @@ def test_several_bad_files_are_each_refused_in_one_run(land, take):
     assert counts == Counts(received=2, accepted=2, quarantined=0, duplicates=0)
 
 
-@pytest.mark.before_an_engine
 def test_a_run_in_which_every_file_is_refused_takes_nothing(land, run, execute):
     land(b"")
 
@@ -293,7 +287,6 @@ def test_a_run_in_which_every_file_is_refused_takes_nothing(land, run, execute):
     assert not run.lake.exists(SALES)
 
 
-@pytest.mark.before_an_engine
 def test_a_landing_folder_that_is_missing_stops_that_feed(sales_folder, execute):
     sales_folder.rmdir()
 
@@ -306,7 +299,6 @@ def test_a_landing_folder_that_is_missing_stops_that_feed(sales_folder, execute)
     ]
 
 
-@pytest.mark.before_an_engine
 def test_a_file_copied_again_under_its_name_is_taken_once(sales_folder, land, run, take, execute):
     land(GOOD_FILE)
     take()
@@ -319,7 +311,6 @@ def test_a_file_copied_again_under_its_name_is_taken_once(sales_folder, land, ru
     assert sorted(row["is_copy"] for row in run.records(FILES)) == [False, True]
 
 
-@pytest.mark.before_an_engine
 @pytest.mark.parametrize("together", [True, False], ids=["in one run", "in a later run"])
 def test_a_file_under_a_second_name_is_taken_once(run, land, take, together):
     land(GOOD_FILE, "a.csv")

@@ -87,6 +87,7 @@ def test_the_last_days_landed_one_by_one_after_all_others_give_the_tables_of_one
 
 
 @pytest.mark.full_data
+@pytest.mark.before_an_engine
 def test_a_run_with_no_new_file_changes_nothing(land, engine, spark):
     run = land("twice", [DAYS[:2], DAYS[2:3]])
     before = {path: path.stat().st_mtime_ns for path in Path(run.root).rglob("*.json")}

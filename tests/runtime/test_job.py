@@ -17,6 +17,7 @@ from customerlake.runtime.pipeline import PARAMETERS, Step, arguments, step_name
 from customerlake.runtime.runs import RUNS, last_success
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 
+pytestmark = pytest.mark.before_an_engine  # tests of conformance, catalogs and spark-submit do the same on JVM Spark
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 FIRST = "1,A,cup,6,2011-01-01 10:00:00,1.5,7,France\n"
 LATER = "4,A,cup,6,2011-02-01 10:00:00,1.5,7,France\n"

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.bronze.ingest import records
-from customerlake.bronze.landing import MAY_NAME_NOTHING, CheckedFile, LandedFile, check_files, in_batches, landed_files
+from customerlake.bronze.landing import CheckedFile, LandedFile, check_files, in_batches, landed_files
 from customerlake.contracts.change import as_text, changes, from_text
 from customerlake.contracts.source import Source, bronze_table
 from customerlake.contracts.table import Field, Table
@@ -127,9 +127,6 @@ def new_columns(files: Iterable[CheckedFile], known: Records, source: Source, fe
 
 
 def _contract_columns(header: Iterable[str], source: Source, feed: Feed) -> list[str]:
-    """The contract's columns that a file names; none of JSON, whose writers leave out what no record has."""
-    if feed.format in MAY_NAME_NOTHING:
-        return []
     there = set(header)
     return [name for name, named in feed.names(source).items() if named in there]
 

@@ -5,10 +5,10 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from customerlake.bronze.landings import LANDINGS, new_landings
 from customerlake.bronze.sources import OF_SALES, SOURCES
 from customerlake.contracts.source import bronze_table
 from customerlake.runtime.job import Run
-from customerlake.bronze.landings import LANDINGS, new_landings
 from customerlake.silver.order_lines import (
     LATER_LANDING,
     ORDER_LINES,
