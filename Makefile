@@ -10,6 +10,7 @@ LOG := $(VENV)/setup.log
 PACKAGES := $(VENV)/.packages
 JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
+SERVERS := $(VENV)/.servers
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bundle lock wheel deploy clean
@@ -20,10 +21,10 @@ help: ## say what each target does
 setup: $(JARS) ## Python packages, Java and Delta's jars; every other target does what it needs of it
 	@echo "Ready: make run, make test, make check."
 
-run: $(JARS) ## run the pipeline; ARGS= for the command's own options, see ARGS="--help"
-	@$(VENV)/bin/customerlake run $(ARGS)
+run: $(JARS) ## run the pipeline over the demo lake; ARGS= for the command's own options, see ARGS="--help"
+	@$(VENV)/bin/customerlake run --lake demo $(ARGS)
 
-test: $(JARS) ## run the tests on the fast engine, then on JVM Spark; ARGS= for pytest's options
+test: $(SERVERS) ## run the tests on the fast engine, then on JVM Spark; ARGS= for pytest's options
 	@echo "Tests on the fast engine (sail):"
 	@$(VENV)/bin/pytest --quiet --engine sail $(ARGS)
 	@echo "Tests on JVM Spark with Delta, the reference, with the models:"
@@ -86,8 +87,17 @@ $(JAVA): $(PACKAGES)
 	touch $@; $(done)
 
 $(JARS): $(JAVA)
-	@$(begin) "[3/3] Delta Lake's jars into $(VENV), about half a minute"; \
+	@$(begin) "[3/3] jars of Delta Lake and of the readers into $(VENV), about half a minute"; \
 	$(PY) -m customerlake.runtime.jars > $(LOG) 2>&1 || { echo; cat $(LOG) >&2; exit 1; }; \
+	touch $@; $(done)
+
+$(SERVERS): $(JARS)
+	@$(begin) "[tests] a PostgreSQL server and the jars of a Kafka broker, for the tests of the readers"; \
+	if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 && ! command -v pg_config > /dev/null && \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		{ $(apt_get) update; $(apt_get) install postgresql; } > $(LOG) 2>&1 || { echo; tail -n 5 $(LOG) >&2; exit 1; }; \
+	fi; \
+	$(PY) -m tests.bronze.kafka_broker > $(LOG) 2>&1 || { echo; tail -n 5 $(LOG) >&2; exit 1; }; \
 	touch $@; $(done)
 
 # Pieces of shell for the recipes above.

@@ -30,6 +30,7 @@ class Engine(StrEnum):
 
 
 USAGE, FAILED, REFUSED = 2, 1, 3
+DEMO = "demo"
 
 app = typer.Typer(
     help="Analytic CRM on a lakehouse: from landed sales to the tables that people act on.",
@@ -40,7 +41,10 @@ app = typer.Typer(
 LakeFile = Annotated[
     str | None,
     typer.Option(
-        "--lake", metavar="FILE", help="Lake file: your feeds. Without it, the sales that ship with the package."
+        "--lake",
+        metavar="FILE",
+        help="Lake file: your feeds; `demo`: a lake with every channel, made when it is not there. "
+        "Without it, the sales that ship with the package.",
     ),
 ]
 EngineOption = Annotated[
@@ -83,6 +87,9 @@ def run(
     console = _console()
     try:
         chosen = pipeline.steps(only=only, start=start)
+        if lake == DEMO:
+            there = Path(root) / "demo.yaml"
+            lake = str(there) if there.exists() else _make_demo(console, root, engine)
         with terminal.Progress(console, len(chosen)) as progress:
             current = job.Run(
                 root=root,
@@ -159,16 +166,22 @@ def demo(
     """
     console = _console()
     try:
-        current = job.Run(root=root, engine=engine.value if engine else None)
-        with (
-            console.status("making the demo lake") as status,
-            locked(current.root, "run", run_id=current.run_id, started_at=current.started_at),
-        ):
-            current.progress = status.update
-            file = make_demo(current.spark, current.root, customers=customers, seed=seed, progress=status.update)
+        file = _make_demo(console, root, engine, customers=customers, seed=seed)
     except LakeError as error:
         _fail(error)
     console.print(f"The demo lake is in {root}. Next: customerlake run --lake {file} --root {root}", soft_wrap=True)
+
+
+def _make_demo(console: Console, root: str, engine: Engine | None, *, customers: int = 4372, seed: int = 20) -> str:
+    current = job.Run(root=root, engine=engine.value if engine else None)
+    with (
+        console.status("making the demo lake") as status,
+        locked(current.root, "run", run_id=current.run_id, started_at=current.started_at),
+    ):
+        current.progress = lambda text: status.update(f"[bold]making the demo lake[/]  [dim]{text}[/]")
+        file = make_demo(current.spark, current.root, customers=customers, seed=seed, progress=current.progress)
+    current.stop()
+    return file
 
 
 @app.command()

@@ -89,6 +89,12 @@ class Run:
             self._started_engine, self._started = needed, session.start(needed, jvm_log=self.jvm_log)
         return self._started
 
+    def stop(self) -> None:
+        """End the engine that this run has started."""
+        if self._started:
+            session.stop(self._started)
+            self._started = None
+
     @property
     def root(self) -> str:
         return self.lake.root
