@@ -14,9 +14,11 @@ from rich.console import Console
 
 from customerlake import terminal
 from customerlake.bronze.inspection import inspect_command
+from customerlake.bronze.sources import SOURCES
+from customerlake.bronze.streams import take_messages
 from customerlake.catalogue import CATALOGUE, table_named
 from customerlake.demo.lake import make_demo
-from customerlake.errors import LakeError
+from customerlake.errors import ConfigError, LakeError
 from customerlake.runtime import job, pipeline, replays
 from customerlake.runtime.lock import locked
 from customerlake.runtime.outcome import Outcome
@@ -182,6 +184,45 @@ def _make_demo(console: Console, root: str, engine: Engine | None, *, customers:
         file = make_demo(current.spark, current.root, customers=customers, seed=seed, progress=current.progress)
     current.stop()
     return file
+
+
+@app.command()
+def listen(
+    feed: Annotated[str, typer.Argument(help="Feed of the lake file that is a stream.")],
+    root: Root = job.DEFAULT_ROOT,
+    lake: LakeFile = None,
+) -> None:
+    """Take the messages of a stream as they come, until it is stopped (Ctrl+C or SIGTERM); runs may go on beside it."""
+    console = _console()
+    try:
+        current = job.Run(root=root, lake_file=lake, engine="spark")
+        found = current.config.feeds.named().get(feed)
+        if found is None or found.stream is None:
+            raise ConfigError(
+                f"The lake file names no stream {feed!r}. Give that feed `stream` with brokers and topic."
+            )
+        console.print(f"Taking {feed} from the topic {found.stream.topic}. Stop with Ctrl+C.")
+        with locked(current.root, f"stream-{feed}", run_id=current.run_id, started_at=current.started_at):
+            outcome = job.execute(
+                pipeline.step_named("land_streams"),
+                current,
+                lambda run: take_messages(run, SOURCES[feed], found, stays=True),
+            )
+    except LakeError as error:
+        _fail(error)
+    terminal.summary(console, current, [outcome])
+    raise typer.Exit(_exit_code([outcome]))
+
+
+@app.command()
+def feeds(
+    feed: Annotated[str | None, typer.Argument(help="One of them, for its columns.")] = None,
+) -> None:
+    """Print the feeds that a lake may have; of one, the columns of its contract."""
+    try:
+        terminal.feeds(_console(), SOURCES, feed)
+    except LakeError as error:
+        _fail(error)
 
 
 @app.command()

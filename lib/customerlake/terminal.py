@@ -1,6 +1,6 @@
 """What the command prints: progress while it runs, the summary after, and views of the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from types import TracebackType
 
@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table as Grid
 
+from customerlake.contracts.source import Source
 from customerlake.contracts.table import Table
-from customerlake.errors import LakeError
+from customerlake.errors import ConfigError, LakeError
 from customerlake.runtime.job import Run
 from customerlake.runtime.outcome import Outcome
 from customerlake.runtime.pipeline import Step
@@ -117,6 +118,26 @@ def lake_map(console: Console, tables: Sequence[Table], lake: Lake) -> None:
         layer = table.layer
         rows = f"{lake.count(table):,}" if lake.exists(table) else "-"
         grid.add_row(table.name, rows, table.grain, ", ".join(table.key), ", ".join(table.personal_columns))
+    console.print(grid)
+
+
+def feeds(console: Console, sources: Mapping[str, Source], chosen: str | None) -> None:
+    """Every feed, or the columns of one. Raises: ConfigError for a feed that there is not."""
+    if chosen is None:
+        grid = Grid("feed", "grain", "key", "columns", title="Feeds of a lake file", title_justify="left")
+        for name, source in sources.items():
+            grid.add_row(name, source.grain, ", ".join(source.key) or "the whole record", str(len(source.columns)))
+        console.print(grid)
+        return
+    if chosen not in sources:
+        raise ConfigError(f"There is no feed {chosen!r}. The feeds are: {', '.join(sources)}.")
+    source = sources[chosen]
+    grid = Grid("column", "type", "", "meaning", "personal", title=f"{chosen}: {source.grain}", title_justify="left")
+    for column in source.columns:
+        need = "required" if column.name in source.required else "may lack" if column.is_optional else ""
+        words = column.doc + (f" [{column.unit}]" if column.unit else "")
+        words += f"; one of {', '.join(column.one_of)}" if column.one_of else ""
+        grid.add_row(column.name, column.type.simpleString(), need, escape(words), column.personal or "")
     console.print(grid)
 
 
