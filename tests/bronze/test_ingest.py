@@ -56,28 +56,26 @@ def test_a_file_that_changes_after_it_was_checked_is_not_read(tmp_path):
     (tmp_path / "a.csv").write_text(f"{HEADER}\n{LINE}\n")
     ((checked,), _) = check_files(landed_files(str(tmp_path), "*", "sales"), SALES, FEED, str(tmp_path))
     (tmp_path / "a.csv").write_text(f"{HEADER}\n{LINE}\n{LINE}\n")
-    share = pa.RecordBatch.from_pylist([{"path": checked.file.path, "name": "a.csv", "digest": checked.digest}])
+    file = {"path": checked.file.path, "name": checked.file.name, "number": 1, "digest": checked.digest}
 
     with pytest.raises(LandingError, match=r"^a\.csv was changed while it was taken, and nothing of this landing was"):
-        list(reader(SALES, FEED, str(tmp_path))([share]))
+        list(reader(SALES, FEED, str(tmp_path))([pa.RecordBatch.from_pylist([file])]))
 
 
 @pytest.mark.before_an_engine
-def test_a_task_reads_each_file_of_its_share_in_batches_with_true_line_numbers(tmp_path):
+def test_records_of_several_batches_keep_their_files_and_line_numbers(spark, tmp_path):
     feed = FEED.model_copy(update={"format": "json_lines"})
     record = '{"order_id": 1.10, "product_id": "A", "description": null, "quantity": 6, "ordered_at": "2011", '
     record += '"unit_price": 1e-3, "customer_id": 7, "country": "France"}\n'
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text(record * 4_500 + "\n" + record)
     files, _ = check_files(landed_files(str(tmp_path), "*", "sales"), SALES, feed, str(tmp_path))
-    share = pa.RecordBatch.from_pylist(
-        [{"path": checked.file.path, "name": checked.file.name, "digest": checked.digest} for checked in files]
-    )
 
-    batches = list(reader(SALES, feed, str(tmp_path))([share]))
+    landed = records(
+        spark, files, SALES, feed, str(tmp_path), batch=1, run_id="r", received_at=datetime(2011, 1, 1, tzinfo=UTC)
+    ).collect()
 
-    read = pa.Table.from_batches(batches).to_pylist()
-    assert [(row["_source_file"], row["_line_number"]) for row in read] == [
+    assert sorted((row["_source_file"], row["_line_number"]) for row in landed) == [
         (name, number) for name in ("a.json", "b.json") for number in (*range(1, 4_501), 4_502)
     ]
-    assert {(row["order_id"], row["unit_price"], row["quantity"]) for row in read} == {("1.10", "1e-3", "6")}
+    assert {(row["order_id"], row["unit_price"], row["quantity"]) for row in landed} == {("1.10", "1e-3", "6")}

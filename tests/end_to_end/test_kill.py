@@ -45,13 +45,16 @@ def recorded(root: Path) -> Callable[[], bool]:
 
 
 A_TABLE = {
-    "land_files": "bronze.sales", "records": "silver.tickets", "order_lines": "silver.order_lines", "orders": "silver.orders",
+    "land_files": "bronze.sales", "records": "silver.tickets", "order_lines": "silver.order_lines",
+    "orders": "silver.orders",
     "cancellations": "silver.cancellations", "customers": "silver.products", "value": "gold.customer_value",
     "behaviour": "gold.purchase_behaviour", "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360",
     "features": "features.snapshot",
 }  # fmt: skip
 """The steps that such a lake has work for, each with a table that it writes."""
-SECOND = {"order_lines": "quarantine.order_lines", "records": "quarantine.tickets", "land_files": "bronze.tickets"}
+SECOND = {
+    "order_lines": "quarantine.order_lines", "records": "quarantine.tickets", "land_files": "bronze.tickets",
+}  # fmt: skip
 SILVER = [step.name for step in PIPELINE if step.name in A_TABLE and step.job.startswith(("bronze/", "silver/"))]
 BATCH = [step.name for step in PIPELINE if step.name in A_TABLE]
 TICKETS = """ticket_id,status,opened_at,updated_at

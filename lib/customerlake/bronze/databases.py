@@ -83,8 +83,13 @@ class _Landing:
         known = self._recorded()
         since = window_start(known, self.kind, late_minutes=self.reader.late_minutes, time_zone=self.zone)
         differing = self._differing(since) if self.reader.finds_deleted and self.newest else None
-        if differing and differing.are_before_window:
-            since = None
+        try:
+            self._take(known, None if differing and differing.are_before_window else since, differing)
+        finally:
+            if differing:
+                differing.keys.unpersist()
+
+    def _take(self, known: list[dict[str, Any]], since: str | None, differing: _Differing | None) -> None:
         extent = self.table.extent(since)
         if not extent.count_rows and not (differing and differing.count_gone):
             return
@@ -305,8 +310,6 @@ class _Landing:
             return self.run.append(self.bronze, new).rows if new.count() else 0
         finally:
             new.unpersist()
-            if differing:
-                differing.keys.unpersist()
 
     def _numbered(self, rows: DataFrame) -> DataFrame:
         return rows.withColumns(

@@ -1,14 +1,11 @@
 """Kafka's messages -> records as bronze keeps them: JSON objects, their values as text as written."""
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import add, or_
+from collections.abc import Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from customerlake.contracts.source import TEXT, Source
+from customerlake.contracts.source import Source
 
 MARK = "\ufdd0"  # a character that no text holds: Unicode keeps it for use inside of programs
 INEXACT = r"\s*+-?(?:[0-9]++[.eE]|(?<=-)0)"  # begins a number that Spark's reader of JSON takes for a double, or -0
@@ -22,26 +19,26 @@ def records(messages: DataFrame, source: Source, names: Mapping[str, str]) -> Da
     """The records of messages as Spark's Kafka source gives them.
 
     Grain:   one row per message.
-    Adds:    the contract's columns, by their `names` at the source; _extra, all other keys that have a value; of a
-             message that is no JSON object in UTF-8 _raw and _problem instead; and where it came from. Texts are
-             unescaped, numbers are as written, objects and lists are JSON, null is as if it were absent.
+    Adds:    the contract's columns, by their `names` at the source; _extra, all other keys; of a message that is no
+             JSON object in UTF-8 _raw and _problem instead; and where it came from. Texts are unescaped, numbers are as
+             written, objects and lists are JSON, null and what is absent are null.
     A message without a value says that the source no longer has what the message's key names: it becomes a record with
     the columns of the contract's key that is marked as deleted.
     """
-    wanted = sorted(set(names.values()))
+    is_deletion = F.col("value").isNull()
     return (
         messages.withColumn("_text", F.coalesce("value", _object_of_key(source, names)).cast("string"))
         .withColumn("_text", F.ltrim(F.col("_text"), F.lit("\ufeff")))
         .withColumn("_is_marked", _has_inexact_number(F.col("_text")))
-        .withColumn("_json", F.when(F.col("_is_marked"), _marked(F.col("_text"))).otherwise(F.col("_text")))
-        .withColumn("_objects", _objects(T.StructType([T.StructField(name, TEXT) for name in wanted])))
-        .withColumn("_object", F.when((F.size("_objects") == 2) & F.is_valid_utf8("_text"), F.get("_objects", 0)))
+        .withColumn("_listed", _listed(F.when(F.col("_is_marked"), _marked(F.col("_text"))).otherwise(F.col("_text"))))
+        .withColumn("_object", F.when((F.size("_listed") == 2) & F.is_valid_utf8("_text"), F.get("_listed", 0)))
+        .withColumn("_object", F.when(F.col("_is_marked"), _unmarked("_object")).otherwise(F.col("_object")))
         .select(
             *[_column(name, names).alias(name) for name in source.column_names],
-            F.when(_has_others(wanted), _others(wanted)).alias("_extra"),
+            _others(set(names.values())).alias("_extra"),
             F.when(F.col("_object").isNull(), _shown(F.coalesce("value", "key"))).alias("_raw"),
             F.when(F.col("_object").isNull(), _problem(source)).alias("_problem"),
-            F.when(F.col("value").isNull(), F.lit(True)).alias("_is_deleted"),
+            F.when(is_deletion, F.lit(True)).alias("_is_deleted"),
             F.concat_ws("/", "topic", "partition").alias("_source_file"),
             F.col("offset").alias("_line_number"),
             F.sha2(F.coalesce("value", F.lit(b"")), 256).alias("_file_digest"),
@@ -49,12 +46,12 @@ def records(messages: DataFrame, source: Source, names: Mapping[str, str]) -> Da
     )
 
 
-def _objects(of: T.DataType) -> Column:
-    """The objects of a list of _json and an empty object: two of them when _json is an object and nothing else.
+def _listed(text: Column) -> Column:
+    """Keys and values of the objects of a list of a text and an empty object: two of them when the text is an object.
 
     Alone, a reader of JSON ends with the object and does not look at what follows it.
     """
-    return F.from_json(F.concat(F.lit("["), "_json", F.lit(",{}]")), T.ArrayType(of))
+    return F.from_json(F.concat(F.lit("["), text, F.lit(",{}]")), "array<map<string,string>>")
 
 
 def _has_inexact_number(text: Column) -> Column:
@@ -69,40 +66,26 @@ def _marked(text: Column) -> Column:
     return F.regexp_replace(text, NUMBER, f'$1"{MARK}$2"')
 
 
-def _unmarked(value: Column) -> Column:
-    """A value of marked JSON as it was before: a number, or JSON that holds numbers."""
-    return F.regexp_replace(value, f'^{MARK}|"{MARK}([^"]*+)"', "$1")
+def _unmarked(values: str) -> Column:
+    """The values of marked JSON as they were before: numbers, and JSON that holds numbers."""
+
+    def unmarked(_: Column, value: Column) -> Column:
+        text = F.regexp_replace(value, f'^{MARK}|"{MARK}([^"]*+)"', "$1")
+        return F.when(value.contains(MARK), text).otherwise(value)
+
+    return F.transform_values(values, unmarked)
 
 
 def _column(name: str, names: Mapping[str, str]) -> Column:
     if name not in names:
-        return F.lit(None).cast(TEXT)
-    value = F.col("_object")[names[name]]
-    return F.when(F.col("_is_marked") & value.contains(MARK), _unmarked(value)).otherwise(value)
+        return F.lit(None).cast("string")
+    return F.element_at("_object", names[name])
 
 
-def _has_others(wanted: Sequence[str]) -> Column:
-    """Whether an object may have keys with a value that no column takes: it has more keys than columns have values.
-
-    What looks like a key is counted, in texts and in objects inside as well, so that none can be missed.
-    """
-    count_found = reduce(add, [F.col("_object")[name].isNotNull().cast("int") for name in wanted], F.lit(0))
-    count_keys = _count('":') - _count('":null') - _count('": null')
-    is_spaced = reduce(or_, [F.col("_text").contains(f'"{space}') for space in " \t\r\n"])  # keys apart from their colon
-    return F.col("_object").isNotNull() & (is_spaced | (count_keys > count_found))
-
-
-def _count(part: str) -> Column:
-    without = F.replace("_text", F.lit(part), F.lit(""))
-    return (F.octet_length("_text") - F.octet_length(without)) / len(part)
-
-
-def _others(wanted: Sequence[str]) -> Column:
-    """The keys with a value that no column takes; null when there are none."""
-    every = F.get(_objects(T.MapType(TEXT, TEXT)), 0)
-    others = F.map_filter(every, lambda key, value: value.isNotNull() & ~key.isin(*wanted))
-    unmarked = F.transform_values(others, lambda _, value: F.when(F.col("_is_marked"), _unmarked(value)).otherwise(value))
-    return F.when(F.size(others) > 0, unmarked)
+def _others(named: set[str]) -> Column:
+    """The keys that no column takes; null when there are none."""
+    others = F.map_filter("_object", lambda key, _: ~key.isin(*named))
+    return F.when(F.size(others) > 0, others)
 
 
 def _object_of_key(source: Source, names: Mapping[str, str]) -> Column:

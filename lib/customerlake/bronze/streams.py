@@ -79,6 +79,7 @@ class _Landings:
     def _read(self, start: str, *, stays: bool) -> None:
         writer = (
             self.topic.stream(start=start, most_messages=self.reader.most_messages)
+            .transform(records, self.source, self.names)
             .writeStream.queryName(f"land {self.source.feed}")
             .option("checkpointLocation", self.checkpoint.folder)
             .foreachBatch(self._land)
@@ -88,10 +89,10 @@ class _Landings:
         else:
             _finish(writer.trigger(availableNow=True).start())
 
-    def _land(self, messages: DataFrame, batch: int) -> None:
-        if messages.isEmpty():  # offsets without messages: the ends of transactions
+    def _land(self, taken: DataFrame, batch: int) -> None:
+        if taken.isEmpty():  # offsets without messages: the ends of transactions
             return
-        found = records(messages, self.source, self.names).withColumns(
+        landing = taken.withColumns(
             {
                 "_batch": F.lit(self.run.newest_batch(self.bronze) + 1),
                 "_run_id": F.lit(self.run.run_id),
@@ -100,7 +101,7 @@ class _Landings:
         )
         once = f"{self.source.feed} {self.checkpoint.id}", batch
         try:
-            self.taken.append(self.run.append(self.bronze, self.bronze.conform(found), once=once).rows)
+            self.taken.append(self.run.append(self.bronze, self.bronze.conform(landing), once=once).rows)
         except (LakeError, PySparkException, Py4JError) as error:
             self.problem = error  # Spark passes on its text alone
             raise

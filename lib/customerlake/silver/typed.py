@@ -122,6 +122,8 @@ def newer_survives(source: Source, table: Table) -> dict[str, str]:
     A landing that is taken twice changes nothing, and the order in which landings come does not show.
     """
     newer = f"arrived.{source.at} >= known.{source.at}" if source.at else "true"
+    if not source.is_event and source.at:  # a record that comes back after it was deleted may be as old as it was
+        newer = f"({newer} OR (known.is_deleted AND NOT arrived.is_deleted))"
     values = [
         name for name in table.column_names if name not in (*source.key, "count_received", "_batch", "is_deleted")
     ]

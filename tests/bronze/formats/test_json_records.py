@@ -127,6 +127,15 @@ def test_a_record_that_names_something_twice_is_kept_as_it_is(read, file_format,
 
 
 @BOTH
+def test_records_that_are_all_alike_and_name_something_twice_are_kept_as_they_are(read, file_format):
+    record = '{"x.y": 1, "x": {"y": 2}}'
+
+    found = read(file_format, document(file_format, record, record))
+
+    assert [(one["_raw"], one["_problem"]) for one in found] == [(record, "the record names x.y twice")] * 2
+
+
+@BOTH
 @pytest.mark.parametrize("value", ["1.10", '"text"', "null", "[1, 2]"])
 def test_what_is_no_object_is_no_record(read, file_format, value):
     assert read(file_format, document(file_format, SOUND, value))[1] == {

@@ -106,16 +106,26 @@ def test_parquet_that_is_cut_short_is_refused(header):
         header("parquet", as_parquet({"order_id": [1]})[:-10])
 
 
-@pytest.mark.parametrize("settings", [{"compression": "zstd"}, {"compression": "none", "write_page_checksum": True}])
-def test_parquet_with_a_damaged_page_behind_the_first_rows_is_refused_before_any_is_taken(header, settings):
-    numbers = [f"order {number * 7919 % 10_007}" for number in range(30_000)]
-    sound = as_parquet({"order_id": numbers}, row_group_size=1000, use_dictionary=False, **settings)
+NUMBERS = {"order_id": [f"order {number * 7919 % 10_007}" for number in range(30_000)]}
+PAGES = {"row_group_size": 1000, "use_dictionary": False}
+
+
+def test_parquet_with_a_damaged_page_behind_the_first_rows_is_refused_before_any_is_taken(header):
+    sound = as_parquet(NUMBERS, **PAGES)
     middle = len(sound) // 2
-    damaged = sound[:middle] + bytes(2000) + sound[middle + 2000 :]
 
     assert header("parquet", sound) == ("order_id",)
     with pytest.raises(LandingError, match="it is no whole Parquet file"):
-        header("parquet", damaged)
+        header("parquet", sound[:middle] + bytes(2000) + sound[middle + 2000 :])
+
+
+def test_parquet_whose_values_are_not_those_of_its_checksums_is_refused(header):
+    sound = as_parquet(NUMBERS, **PAGES, compression="none", write_page_checksum=True)
+    one = sound.index(b"order 77", len(sound) // 2)
+
+    assert header("parquet", sound) == ("order_id",)
+    with pytest.raises(LandingError, match="it is no whole Parquet file"):
+        header("parquet", sound[:one] + b"order 99" + sound[one + 8 :])
 
 
 AVRO_FIELDS = [

@@ -46,7 +46,7 @@ def split_quickly(text: bytes, source: Source, feed: Feed) -> list[pa.RecordBatc
     """Arrow's own reader; None when the file holds anything that needs care."""
     names, above = _head(text, feed)  # above: lines before the first record
     in_utf8 = _in_utf8(text, feed.encoding)
-    if in_utf8 is None or not names or above > 1:
+    if in_utf8 is None or not names:
         return None
     if b"\r" in in_utf8 and in_utf8.count(b"\r") != in_utf8.count(b"\r\n"):
         return None  # a carriage return alone ends a line too, and the count of lines below would miss it
