@@ -175,7 +175,7 @@ def test_a_missing_page_amid_full_ones_is_an_error_and_not_the_end(lake, server)
 @pytest.mark.parametrize(
     "failure",
     [
-        says(500), says(503), says(429), breaks_off, resets, hangs_up, is_slow(0.5), is_slow_in_the_middle(0.5),
+        says(500), says(503), says(429), breaks_off, resets, hangs_up, is_slow(3), is_slow_in_the_middle(3),
         says(200, "<html>Sorry!</html>", Content_Type="text/html"), says(200, '{"data": {"items": ['),
         says(200, "no gzip", Content_Encoding="gzip"),
     ],
@@ -187,7 +187,7 @@ def test_a_missing_page_amid_full_ones_is_an_error_and_not_the_end(lake, server)
 def test_what_fails_for_the_moment_is_asked_for_again(lake, server, failure):
     server.fails_on[SECOND] = [failure]
 
-    lake.pull(timeout_seconds=0.3)
+    lake.pull(timeout_seconds=1.5)
 
     assert lake.tickets() == ALL
     assert server.pages() == [FIRST, SECOND, SECOND, THIRD]
@@ -198,7 +198,7 @@ def test_what_fails_for_the_moment_is_asked_for_again(lake, server, failure):
     [
         (says(500, "out of\n memory"), r"answers 500 Internal Server Error \(out of memory\); it was asked 3 times"),
         (breaks_off, "breaks off before its answer is whole; it was asked 3 times"),
-        (is_slow(0.5), "gives no answer within 0.3 seconds; it was asked 3 times"),
+        (is_slow(3), "gives no answer within 1.5 seconds; it was asked 3 times"),
         (
             says(200, "<p>Jane Doe"),
             "answers with application/json of 11 bytes that is no JSON in utf-8; it was asked 3",
@@ -210,7 +210,7 @@ def test_what_fails_each_time_is_given_up_and_the_next_pull_goes_on_with_that_pa
     server.fails_on[SECOND] = [failure] * 3
 
     with pytest.raises(LandingError, match=rf"^tickets: the interface {server.url} {said}") as refusal:
-        lake.pull(attempts=3, timeout_seconds=0.3, parameters={"key": "secret"})
+        lake.pull(attempts=3, timeout_seconds=1.5, parameters={"key": "secret"})
     assert "secret" not in str(refusal.value)
     assert "Jane" not in str(refusal.value)
     assert (lake.tickets(), lake.ledger()) == (["T1", "T2"], [])

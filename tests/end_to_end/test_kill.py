@@ -113,12 +113,12 @@ def moments(steps: Sequence[str], second_tables: Mapping[str, str] | None = None
 
 @pytest.mark.full_data
 @pytest.mark.spark_only
-def test_model_steps_killed_in_trainings_and_in_writes_end_as_if_never_killed(
+def test_model_steps_killed_in_a_training_end_as_if_never_killed(
     tmp_path, forty_days, run_steps, trained_lake, assert_same_tables
 ):
     killed, last = tmp_path / "killed", PIPELINE[-1].name
     artifacts = killed / "mlflow" / "artifacts"
-    moments = [lambda: any(artifacts.rglob("MLmodel")), writing(killed, "scores.churn")]
+    moments = [lambda: any(artifacts.rglob("MLmodel"))]  # what scores commit is as the batch steps' tables above
 
     kills = sum(attempt(run_steps(killed, forty_days, last), killed, moment) for moment in moments)
     killed_at_the_end = attempt(run_steps(killed, forty_days, last), killed, lambda: False)

@@ -1,9 +1,12 @@
 """bronze.files: which landed files have been taken, and which are new; and how those of a feed are taken."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -13,6 +16,7 @@ from customerlake.bronze.landing import CheckedFile, LandedFile, check_files, in
 from customerlake.contracts.change import as_text, changes, from_text
 from customerlake.contracts.source import Source, bronze_table
 from customerlake.contracts.table import Field, Table
+from customerlake.errors import LandingError
 from customerlake.runtime.feeds import Feed
 from customerlake.runtime.job import Run
 
@@ -55,7 +59,8 @@ def take_files(run: Run, source: Source, feed: Feed, folder: str) -> None:
     run_id, received_at = run.run_id, run.started_at
     for batch, files in enumerate(in_batches(new), start=last_taken(known) + 1):
         received = records(run.spark, files, source, feed, folder, batch=batch, run_id=run_id, received_at=received_at)
-        run.append(table, received)
+        with _changes_told():
+            run.append(table, received)
         run.record(FILES, taken(name, files, batch=batch, run_id=run_id, received_at=received_at))
     if copies:
         newest = last_taken(_of_feed(run, name))
@@ -67,6 +72,17 @@ def take_files(run: Run, source: Source, feed: Feed, folder: str) -> None:
             f", {count} {what}" for count, what in ((len(copies), "known by content"), (refused, "refused")) if count
         )
         run.remark("; ".join([f"{name}: {counts}", *new_columns(new, known, source, feed)]))
+
+
+@contextmanager
+def _changes_told() -> Iterator[None]:
+    """A file that was changed while it was taken is found by a task; then nothing of the landing was written."""
+    try:
+        yield
+    except PySparkException as error:
+        if found := re.search(r"\S+ was changed while it was taken[^\n]*run again\.", str(error)):
+            raise LandingError(found[0]) from error
+        raise
 
 
 def _recorded(run: Run, source: Source) -> list[dict[str, Any]]:

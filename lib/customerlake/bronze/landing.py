@@ -23,6 +23,7 @@ from customerlake.runtime.feeds import Feed
 
 LARGEST_BATCH_BYTES = 256 * 1024**2
 """Of text in one landing: what silver holds in memory at once, some two gigabytes for two million lines of sales."""
+MOST_FILES = 1000  # in one landing: each is named in its plan
 LOOKED_AT_BYTES = 256 * 1024
 LOOKED_AT_RECORDS = 200
 MAY_NAME_NOTHING = ("json", "json_lines")  # with no record there is no name either
@@ -138,12 +139,14 @@ def check_files(
     ]
 
 
-def in_batches(files: Iterable[CheckedFile], most_bytes: int = LARGEST_BATCH_BYTES) -> list[list[CheckedFile]]:
+def in_batches(
+    files: Iterable[CheckedFile], most_bytes: int = LARGEST_BATCH_BYTES, most_files: int = MOST_FILES
+) -> list[list[CheckedFile]]:
     """Split files, in their order, into landings of up to so many bytes of text; a larger file is one by itself."""
     batches: list[list[CheckedFile]] = []
     room = 0
     for file in files:
-        if file.text_bytes > room:
+        if file.text_bytes > room or len(batches[-1]) == most_files:
             batches.append([])
             room = most_bytes
         batches[-1].append(file)
