@@ -1,21 +1,24 @@
-"""Rows per second of each reader, beside plain Spark's own read-and-append of the same data in the same session.
+"""Rows per second of the file readers, beside plain Spark's own read-and-append of the same data in the same session.
 
     .venv/bin/python benchmarks/readers.py
 
-Both write one Delta table of text columns. Ours knows files by their content, checks them against the contract, keeps
-what cannot be read, and gives each row its file, line, landing and run; plain Spark reads and appends. The server of
-the database and the broker are real and on this machine: see tests/bronze/postgres.py and tests/bronze/kafka_broker.py.
+Both write one Delta table of text columns, on sail and on JVM Spark. Ours knows files by their content, holds them
+against the contract, keeps what cannot be read, and gives each row its file, digest, line, landing and run: twelve
+columns more than `plain`, which reads and appends. `plain, as wide` appends as many columns of the same kind.
 Times are noisy: compare the ratios of one call.
 """
 
 import argparse
+import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
 import polars as pl
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -24,6 +27,7 @@ from rich.table import Table
 from contenders.customerlake_jobs import done
 from customerlake.bronze.sources.sales import BRONZE, SALES
 from customerlake.runtime import job, session
+from customerlake.runtime.engines import NAMES, Engine
 from scaled_sales import copy_of, real_days
 
 COLUMNS = [column.name for column in SALES.columns if not column.is_optional]
@@ -38,23 +42,24 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=2, help="times the 541,909 real lines")
     parser.add_argument("--repeat", type=int, default=3)
     values = parser.parse_args()
-    spark = session.start("spark")
+    lines = sales(values.copies)
     with tempfile.TemporaryDirectory(prefix="customerlake-readers-") as name:
         folder = Path(name)
-        lines = sales(values.copies)
-        shown = Table("reader", "rows", "ours, rows/s", "plain Spark, rows/s", "overhead", title="JVM Spark, two cores")
-        for form, (write, plain) in FORMS.items():
-            landing = folder / form
+        for form, (write, _) in FORMS.items():
+            (folder / form).mkdir()
             for number, part in enumerate(lines.iter_slices(-(-lines.height // FILES))):
-                landing.mkdir(exist_ok=True)
-                write(part, landing / f"{number:03}.{form}")
-            measured = list(pairs(spark, folder, form, plain, values.repeat))
-            own, other = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
-            shown.add_row(
-                form, f"{lines.height:,}", f"{lines.height / own:,.0f}", f"{lines.height / other:,.0f}",
-                f"{own / other - 1:+.0%}",
-            )  # fmt: skip
-    Console(width=100).print(shown)
+                write(part, folder / form / f"{number:03}.{form}")
+        for engine in NAMES:
+            spark = session.start(engine)
+            title = f"{NAMES[engine]}, two cores, {lines.height:,} rows: rows per second"
+            shown = Table("reader", "ours", "plain", "plain, as wide", "over plain", "over as wide", title=title)
+            for form, (_, plain) in FORMS.items():
+                measured = list(turns(spark, engine, folder, form, plain, values.repeat))
+                own, other, wide = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
+                speeds = (f"{lines.height / seconds:,.0f}" for seconds in (own, other, wide))
+                shown.add_row(form, *speeds, f"{own / other - 1:+.0%}", f"{own / wide - 1:+.0%}")
+            Console(width=100).print(shown)
+            session.stop(spark)
 
 
 def sales(copies: int) -> pl.DataFrame:
@@ -68,27 +73,53 @@ def sales(copies: int) -> pl.DataFrame:
     return pl.concat(copy_of(every, number) for number in range(copies)).rename(named).select(COLUMNS)
 
 
-def pairs(spark: SparkSession, folder: Path, form: str, plain: Plain, repeat: int) -> Iterator[tuple[float, float]]:
-    """Seconds of ours and of plain Spark, turn about; the first turn warms both up and does not count."""
+def turns(
+    spark: SparkSession, engine: Engine, folder: Path, form: str, plain: Plain, repeat: int
+) -> Iterator[tuple[float, float, float]]:
+    """Seconds of ours, of plain Spark and of plain Spark with as many columns, turn about; the first does not count."""
     lake_file = folder / f"{form}.yaml"
-    widths = f"widths: {{{', '.join(f'{name}: {WIDTH}' for name in COLUMNS)}}}"
+    widths = f"    widths: {{{', '.join(f'{name}: {WIDTH}' for name in COLUMNS)}}}\n"
     lake_file.write_text(
         f"name: timed\ncurrency: GBP\nfeeds:\n  sales:\n    path: {form}\n    pattern: '*.{form}'\n    format: {form}\n"
-        f"    columns: {{}}\n" + (f"    {widths}\n" if form == "fixed_width" else "")
+        + (widths if form == "fixed_width" else "")
     )
     for turn in range(repeat + 1):
-        run = job.Run(root=str(folder / f"{form}-{turn}"), lake_file=str(lake_file), spark=spark)
-        begun = perf_counter()
-        done(run, "land_files")
-        own = perf_counter() - begun
-        begun = perf_counter()
-        target = str(folder / f"{form}-plain-{turn}")
-        plain(spark, str(folder / form)).write.format("delta").mode("append").save(target)
-        other = perf_counter() - begun
-        if run.lake.count(BRONZE) != spark.read.format("delta").load(target).count():
-            raise SystemExit(f"{form}: the two readers do not agree on the number of rows")
+        root = folder / f"{engine}-{form}-{turn}"
+        run = job.Run(root=str(root / "ours"), lake_file=str(lake_file), spark=spark, engine=engine)
+        seconds = (
+            timed(lambda run=run: done(run, "land_files")),
+            timed(lambda root=root: append(plain(spark, str(folder / form)), root / "plain")),
+            timed(lambda root=root: append(as_wide(plain(spark, str(folder / form))), root / "wide")),
+        )
+        if {run.lake.count(BRONZE)} != {DeltaTable(root / name).count() for name in ("plain", "wide")}:
+            raise SystemExit(f"{form}: the readers do not agree on the number of rows")
+        shutil.rmtree(root)
         if turn:
-            yield own, other
+            yield seconds
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = perf_counter()
+    work()
+    return perf_counter() - begun
+
+
+def append(df: DataFrame, target: Path) -> None:
+    df.write.format("delta").mode("append").save(str(target))
+
+
+def as_wide(df: DataFrame) -> DataFrame:
+    """The columns that bronze has besides, with values of their kind."""
+    nothing = F.lit(None).cast("string")
+    of_run = F.lit("20261125T120000-abcdef")
+    return df.withColumns(
+        {
+            "amount": nothing, "currency": nothing, "_extra": F.lit(None).cast("map<string,string>"), "_raw": nothing,
+            "_problem": nothing, "_is_deleted": F.lit(None).cast("boolean"), "_source_file": F.lit("000.csv"),
+            "_line_number": F.length(COLUMNS[0]).cast("long"), "_file_digest": F.lit("0" * 64),
+            "_batch": F.lit(1), "_run_id": of_run, "_received_at": F.lit(datetime(2026, 11, 25)),
+        }
+    )  # fmt: skip
 
 
 def write_fixed_width(part: pl.DataFrame, file: Path) -> None:

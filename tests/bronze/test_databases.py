@@ -1,7 +1,13 @@
 """Rows of a real PostgreSQL server, landed by the job: each version once, whatever happens between two landings."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -313,3 +319,57 @@ def test_a_place_is_shown_without_what_a_url_may_hold_of_secrets():
 def test_an_error_that_no_database_made_is_not_explained_as_one():
     assert reason_of("java.io.IOException: No space left on device") is None
     assert reason_of("x: java.sql.SQLException: No suitable driver\n\tat y") == "No suitable driver"
+
+
+@pytest.mark.spark_only
+def test_times_with_time_zone_are_refused_where_times_are_read_in_another_zone(shop):
+    shop.sql(TABLE)
+    shop.feed("crm_profiles", "profiles", "watermark: updated_at", columns="{}\n    time_zone: Europe/Paris")
+
+    (refusal,) = shop.land(refuses=1).refused
+
+    assert refusal.startswith("crm_profiles: updated_at of profiles are times with time zone, which are landed in UTC")
+    assert "Set feeds.crm_profiles.time_zone: UTC" in refusal
+
+
+LAND = """
+import sys
+from customerlake.runtime import job
+from customerlake.runtime.pipeline import step_named
+run = job.Run(root=sys.argv[1], lake_file=sys.argv[2], engine="spark")
+outcome = job.execute(step_named("land_databases"), run)
+assert outcome.state != "failed", outcome.message
+"""
+
+
+@pytest.mark.spark_only
+def test_landings_killed_in_the_write_and_before_their_watermark_take_every_row_once(shop):
+    shop.sql(TABLE, "INSERT INTO profiles SELECT n, 'a', '2024-01-01'::timestamptz FROM generate_series(1, 20000) n")
+    shop.feed("crm_profiles", "profiles", "watermark: updated_at")
+    root = Path(shop.run().root)
+    bronze = root / "bronze" / "crm_profiles"
+    moments = (lambda: any(bronze.glob("*.parquet")), lambda: any((bronze / "_delta_log").glob("*.json")))
+
+    killed = [was_killed(root, shop.folder / "lake.yaml", moment) for moment in moments]
+    shop.land()
+    shop.sql("INSERT INTO profiles VALUES (20001, 'b', '2024-01-01')")  # a tie at the watermark
+    shop.land()
+
+    assert killed == [True, True]
+    assert Counter(row["profile_id"] for row in shop.taken()) == Counter(map(str, range(1, 20002)))
+    assert [row[1:] for row in shop.ledger()] == [
+        (1, "2024-01-01 00:00:00", 20000), (2, "2024-01-01 00:00:00", 1)
+    ]  # fmt: skip
+
+
+def was_killed(root, lake_file, when):
+    """Land in a process of its own, which is killed with its JVM at a moment; whether it came."""
+    command = [sys.executable, "-c", LAND, str(root), str(lake_file)]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        if when():
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return True
+        time.sleep(0.002)
+    return False

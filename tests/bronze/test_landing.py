@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from customerlake.bronze.formats import READERS
 from customerlake.bronze.landing import (
@@ -17,8 +18,9 @@ from customerlake.bronze.landing import (
     unpack_embedded_sales,
 )
 from customerlake.bronze.sources.sales import SALES
+from customerlake.bronze.sources.tickets import TICKETS
 from customerlake.errors import LandingError
-from customerlake.runtime.feeds import SalesFeed
+from customerlake.runtime.feeds import Feed, SalesFeed
 
 FEED = SalesFeed(path="landing")
 COLUMNS = ("order_id", "product_id", "description", "quantity", "ordered_at", "unit_price", "customer_id", "country")
@@ -437,3 +439,20 @@ def test_files_are_landed_in_batches_of_so_many_bytes_of_text_in_their_order():
 
 def test_no_files_are_no_batch():
     assert in_batches([]) == []
+
+
+@pytest.mark.before_an_engine
+@pytest.mark.parametrize(("time_zone", "is_taken"), [("UTC", True), (None, True), ("Europe/Paris", False)])
+def test_instants_of_a_typed_file_are_taken_only_where_times_are_read_in_utc(tmp_path, time_zone, is_taken):
+    instant = pa.array([datetime(2024, 1, 31, 12)], pa.timestamp("us", "Europe/Paris"))
+    texts = {"ticket_id": pa.array(["1"]), "status": pa.array(["open"])}
+    parquet.write_table(pa.table(texts | {"opened_at": instant, "updated_at": instant}), tmp_path / "a.parquet")
+    feed = Feed(path=str(tmp_path), format="parquet", time_zone=time_zone)
+
+    taken, refusals = check_files(landed_files(str(tmp_path), "*", "tickets"), TICKETS, feed, str(tmp_path))
+
+    assert len(taken) == is_taken
+    assert is_taken or refusals == [
+        "tickets: a.parquet: column opened_at, updated_at holds instants, which are taken in UTC, and the times of the "
+        "feed are read in Europe/Paris. Set feeds.tickets.time_zone: UTC in the lake file. None of its rows was taken."
+    ]

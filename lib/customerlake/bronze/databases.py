@@ -80,6 +80,7 @@ class _Landing:
         self.newest = run.newest_batch(self.bronze)
 
     def take(self) -> None:
+        self._refuse_instants_of_another_zone()
         known = self._recorded()
         since = window_start(known, self.kind, late_minutes=self.reader.late_minutes, time_zone=self.zone)
         differing = self._differing(since) if self.reader.finds_deleted and self.newest else None
@@ -104,6 +105,17 @@ class _Landing:
             before = known[-1]["watermark"] if known else None
             self._record(self.newest + 1, extent.largest or before, taken)
             self._remark(taken, extent.count_unmarked, differing.count_gone if differing else 0)
+
+    def _refuse_instants_of_another_zone(self) -> None:
+        """Silver reads all times of a feed in one zone, and times with time zone are landed in UTC."""
+        names = [there for there in self.names.values() if there in self.table.columns]
+        found = [name for name in names if self.table.kind(name) == "instant"]
+        if found and self.zone != "UTC":
+            raise LandingError(
+                f"{self.source.feed}: {', '.join(found)} of {self.reader.table} are times with time zone, which are "
+                f"landed in UTC, and its times are read in {self.zone}. Set feeds.{self.source.feed}.time_zone: UTC in "
+                "the lake file, and let the database give times without zone as UTC too."
+            )
 
     def _recorded(self) -> list[dict[str, Any]]:
         """The feed's rows of bronze.watermarks in their order, with those of landings killed before theirs."""

@@ -16,6 +16,7 @@ from pyarrow import fs
 from pyspark.sql import types as T
 
 from customerlake.bronze.formats import READERS
+from customerlake.bronze.formats.tabular import instants
 from customerlake.contracts.change import FEWEST, Looks, looks
 from customerlake.contracts.source import Source
 from customerlake.errors import LandingError
@@ -168,6 +169,11 @@ def _check(file: LandedFile, source: Source, feed: Feed, folder: str) -> Checked
         missing = [name for name in _needed(source, feed) if name not in header]
         if missing:
             raise LandingError(_advice(missing, header, text, source, feed))
+    if feed.time_zone not in (None, "UTC") and (found := set(instants(text, feed)) & set(feed.names(source).values())):
+        raise LandingError(
+            f"column {', '.join(sorted(found))} holds instants, which are taken in UTC, and the times of the feed are "
+            f"read in {feed.time_zone}. Set feeds.{source.feed}.time_zone: UTC in the lake file"
+        )
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise LandingError(f"its header names {repeated} twice; correct the export")

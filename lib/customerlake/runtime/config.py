@@ -123,20 +123,22 @@ def load_lake_file(path: str | None) -> LakeFile:
         raise _unusable(source, list(dict.fromkeys(problems + columns))) from error
     if columns:
         raise _unusable(source, columns)
-    return _with_absolute_paths(lake, Path(path).resolve().parent) if path else lake
+    return _with_absolute_paths(lake, Path(path).resolve().parent if path else None)
 
 
 def _unusable(source: Traversable, problems: list[str]) -> ConfigError:
     return ConfigError(f"The lake file {source} cannot be used:\n" + "\n".join(f"  - {text}" for text in problems))
 
 
-def _with_absolute_paths(lake: LakeFile, folder: Path) -> LakeFile:
-    absolute = {
-        name: feed.model_copy(update={"path": str(folder / feed.path)})
-        for name, feed in lake.feeds.named().items()
-        if feed.path is not None and feed.path != "embedded" and "://" not in feed.path
-    }
-    return lake.model_copy(update={"feeds": lake.feeds.model_copy(update=absolute)})
+def _with_absolute_paths(lake: LakeFile, folder: Path | None) -> LakeFile:
+    """The feeds with folders relative to `folder` made absolute, and each with its time zone."""
+    whole = {}
+    for name, feed in lake.feeds.named().items():
+        known: dict[str, str] = {"time_zone": feed.time_zone or lake.time_zone}
+        if folder and feed.path is not None and feed.path != "embedded" and "://" not in feed.path:
+            known["path"] = str(folder / feed.path)
+        whole[name] = feed.model_copy(update=known)
+    return lake.model_copy(update={"feeds": lake.feeds.model_copy(update=whole)})
 
 
 def _wrong_feeds(values: dict[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """Files that hold typed columns: Parquet, Avro and Excel. Their values become text as received ones are."""
 
 import io
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -108,6 +109,16 @@ def _parquet_batches(text: bytes, rows_per_batch: int = ROWS_OF_ARROW) -> Iterat
             yield _flat_columns(pa.Table.from_batches([batch]))
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(error) from error
+
+
+def instants(text: bytes, feed: Feed) -> list[str]:
+    """The columns of a typed file that hold instants, whatever the zone: as text they are in UTC."""
+    if feed.format == "parquet":
+        return [field.name for field in _parquet(text).schema_arrow if getattr(field.type, "tz", None)]
+    if feed.format == "avro":
+        fields = _avro(text).writer_schema["fields"]
+        return [field["name"] for field in fields if '"timestamp-m' in json.dumps(field["type"])]
+    return []
 
 
 def _parquet(text: bytes) -> parquet.ParquetFile:
