@@ -4,7 +4,9 @@ A lock is the kernel's on a file under the root, so it ends with the process tha
 that are no local folder have none: there the schedule sees to it (deploy/ sets one run at a time).
 """
 
+import errno
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,10 @@ from pathlib import Path
 
 from customerlake.errors import LockedError
 
+log = logging.getLogger(__name__)
+
 FOLDER = ".locks"
+NOT_THERE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 
 
 @contextmanager
@@ -30,7 +35,11 @@ def locked(root: str, name: str, *, run_id: str, started_at: datetime, shared: b
     with open(folder / f"{name}.lock", "a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except OSError as error:
+            if error.errno in NOT_THERE:  # some network folders know no locks: there as on remote roots
+                log.warning("no lock path=%s: %s", file.name, error.strerror)
+                yield
+                return
             file.seek(0)
             held_by = file.read().strip() or "another process"
             raise LockedError(
