@@ -20,6 +20,7 @@ from customerlake.runtime.tables import Lake
 from customerlake.silver.order_lines import ORDER_LINES
 
 MOST_NAMED = 4
+TO_LOOK_AT = ("publish.early_warning", "gold.kpis", "scores.outcome")
 WIDE = 92  # columns that the summary takes with every step's share of the time
 MARKS = {
     "succeeded": "[green]✓[/]",
@@ -186,6 +187,8 @@ def _tables_written(run: Run, outcomes: Sequence[Outcome], *, with_share: bool) 
     grid.add_column("table", no_wrap=True)
     grid.add_column("rows out", justify="right", no_wrap=True)
     for outcome in outcomes:
+        if outcome.state == "lacking":
+            continue
         share = [f"{outcome.seconds / total if total else 0:.0%}"] if with_share else []
         read = sum(run.lake.count(name) for name in outcome.versions_read)
         step = [outcome.step.name, f"{outcome.seconds:.1f}", *share, f"{read:,}" if read else ""]
@@ -210,7 +213,7 @@ def _without_table(outcome: Outcome) -> str:
 
 
 def _models(outcomes: Sequence[Outcome]) -> Grid:
-    grid = _plain("Models, judged on days that they have not seen")
+    grid = _plain("Models, judged on what they have not seen")
     for heading in ("model", "version", "what", "metric"):
         grid.add_column(heading, no_wrap=True)
     for heading in ("model's", "baseline's"):
@@ -234,9 +237,10 @@ def _places(run: Run, outcomes: Sequence[Outcome]) -> Panel:
         f"Models    mlflow ui --backend-store-uri sqlite:///{root}/mlflow/mlflow.db",
         f"Log       {root}/logs/{run.run_id}.log",
         "",
-        f"Look at   customerlake show publish.early_warning --root {root}",
-        f"          customerlake show gold.kpis --root {root}",
-        f"          customerlake tables --root {root}",
+        *[
+            f"{'Look at' if place == 0 else '':<10}customerlake {view} --root {root}"
+            for place, view in enumerate([*[f"show {name}" for name in TO_LOOK_AT if run.lake.exists(name)], "tables"])
+        ],
     ]
     return Panel(
         "\n".join(map(escape, lines)), title="Where everything lies, and what to look at next", title_align="left"
