@@ -36,7 +36,6 @@ from customerlake.silver.cancellations import (
     pair_whole_lines,
 )
 from customerlake.silver.order_lines import (
-    LATER_LANDING,
     LINE,
     ORDER_LINES,
     RECEIVED_AGAIN,
@@ -46,6 +45,7 @@ from customerlake.silver.order_lines import (
     typed_by,
 )
 from customerlake.silver.orders import products_by_order
+from customerlake.silver.typed import LATER_LANDING
 from scaled_sales import land, real_days
 
 Work = Callable[[], object]

@@ -32,6 +32,11 @@ def other(tmp_path):
     process.wait()
 
 
+def holder(root, name):
+    """What a lock says of the process that holds it."""
+    return (root / ".locks" / f"{name}.lock").read_text()
+
+
 def test_a_second_run_is_refused_and_told_which_one_is_at_work(tmp_path, other):
     with pytest.raises(LockedError) as refused, locked(str(tmp_path), "run", **AT_NOON):
         pass
@@ -47,18 +52,19 @@ def test_a_lock_ends_with_the_process_that_is_killed(tmp_path, other):
     other.wait()
 
     with locked(str(tmp_path), "run", **AT_NOON):
-        pass
+        assert holder(tmp_path, "run").startswith("run of-noon, ")
 
 
 def test_a_run_that_has_ended_leaves_the_lake_free(tmp_path):
     for _ in range(2):
         with locked(str(tmp_path), "run", **AT_NOON):
-            pass
+            assert holder(tmp_path, "run").startswith("run of-noon, ")
+        assert holder(tmp_path, "run") == ""
 
 
 def test_jobs_of_different_steps_run_beside_each_other(tmp_path):
     with locked_for_step(str(tmp_path), "value", **AT_NOON), locked_for_step(str(tmp_path), "kpis", **AT_NOON):
-        pass
+        assert [holder(tmp_path, name)[:11] for name in ("value", "kpis")] == ["run of-noon"] * 2
 
 
 def test_a_job_is_refused_beside_itself(tmp_path):

@@ -15,7 +15,6 @@ from customerlake.bronze.sources.sales import SALES as SOURCE
 from customerlake.runtime.feeds import SalesFeed
 from customerlake.runtime.tables import Lake
 from customerlake.silver.order_lines import (
-    LATER_LANDING,
     ORDER_LINES,
     RECEIVED_AGAIN,
     as_sent,
@@ -24,6 +23,7 @@ from customerlake.silver.order_lines import (
     trimmed_texts,
     typed_lines,
 )
+from customerlake.silver.typed import LATER_LANDING
 
 FEED = SalesFeed(path="landing")
 RECEIVED = {

@@ -45,6 +45,20 @@ def quarantine(df: DataFrame, table: Table) -> tuple[DataFrame, DataFrame]:
     return df.transform(rows_where(is_sound)), df.transform(rows_where(~is_sound)).withColumn("reasons", reasons)
 
 
+def kept_as_received(rejected: DataFrame, table: Table) -> DataFrame:
+    """Rejected rows of bronze as the quarantine of `table` keeps them. Needs: received, the record as a struct."""
+    return rejected.withColumns(
+        {
+            "raw": F.coalesce("_raw", F.to_json("received")),
+            "source_file": F.col("_source_file"),
+            "line_number": F.col("_line_number"),
+            "file_digest": F.col("_file_digest"),
+            "run_id": F.col("_run_id"),
+            "received_at": F.col("_received_at"),
+        }
+    ).transform(quarantine_table(table).conform)
+
+
 def rows_where(condition: Column) -> Callable[[DataFrame], DataFrame]:
     """The rows for which a condition on computed columns holds.
 

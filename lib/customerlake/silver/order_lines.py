@@ -9,15 +9,15 @@ from pyspark.sql import types as T
 from customerlake.bronze.formats import TYPED
 from customerlake.bronze.sources.sales import SALES
 from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
-from customerlake.contracts.quarantine import quarantine, quarantine_table
+from customerlake.contracts.quarantine import kept_as_received, quarantine, quarantine_table
 from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.runtime.feeds import EPOCHS, SalesFeed
 from customerlake.silver.cleaning.dates import instant, local_time
 from customerlake.silver.cleaning.numbers import number, without_zero_decimals
 from customerlake.silver.cleaning.texts import trimmed
+from customerlake.silver.typed import Typed
 
-Typed = Callable[[DataFrame], DataFrame]
 LINE = tuple(SALES.column_names)
 """What every feed of sales says of a line."""
 
@@ -97,16 +97,7 @@ def order_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> Da
 def rejected_lines(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
     """The lines of a landing that break a rule, each as received, as quarantine.order_lines keeps them."""
     _, rejected = quarantine(sales.withColumns(trimmed_texts()).transform(typed), ORDER_LINES)
-    return rejected.withColumns(
-        {
-            "raw": F.coalesce("_raw", F.to_json("received")),
-            "source_file": F.col("_source_file"),
-            "line_number": F.col("_line_number"),
-            "file_digest": F.col("_file_digest"),
-            "run_id": F.col("_run_id"),
-            "received_at": F.col("_received_at"),
-        }
-    ).transform(REJECTED_ORDER_LINES.conform)
+    return kept_as_received(rejected, ORDER_LINES)
 
 
 def first_instant(sales: DataFrame, typed: Callable[[DataFrame], DataFrame]) -> DataFrame:
@@ -147,7 +138,6 @@ RECEIVED_AGAIN = {
     "_batch": "arrived._batch",
 }
 """How a known line changes when a later landing brings it again. A landing that is taken twice changes nothing."""
-LATER_LANDING = "arrived._batch > known._batch"
 
 
 def typed_by(source: Source, feed: SalesFeed, *, time_zone: str, currency: str) -> Typed:

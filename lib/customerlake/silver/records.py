@@ -1,5 +1,10 @@
 """Take what a feed has landed into its silver table, landing by landing, and account for every record."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pyspark.sql import DataFrame
+
 from customerlake.contracts.quarantine import quarantine_table
 from customerlake.contracts.source import Source, bronze_table
 from customerlake.contracts.table import Table
@@ -32,16 +37,35 @@ def take_records(run: Run, source: Source, table: Table, typed: Typed) -> None:
     for batch in new:
         received = run.read(bronze).where(f"_batch = {batch}")
         accepted = accepted_records(received, source, table, typed)
-        is_later = source.is_event and run.all_later(
-            first_instant(received, source, typed), table, source.at or ""
-        )  # so no key is known
-        if is_later:
-            run.append(table, accepted)
-        else:
-            run.merge(table, accepted, when_matched=LATER_LANDING, update=newer_survives(source, table))
-        if not (is_later and run.is_accounted_for(received, by=table, batch=batch)):
-            run.add_batch(rejects, rejected_records(received, source, table, typed), batch)
+        rejected = partial(rejected_records, received, source, table, typed)
+        is_later = source.is_event and run.all_later(first_instant(received, source, typed), table, source.at or "")
+        update = newer_survives(source, table)
+        take_landing(run, table, batch, received, accepted, rejected, is_later=is_later, update=update)
     if new or replay is not None:
         run.ensure(table)
         run.ensure(rejects)
         run.balance(received=[bronze], accepted=table, rejected=rejects)
+
+
+def take_landing(
+    run: Run,
+    table: Table,
+    batch: int,
+    received: DataFrame,
+    accepted: DataFrame,
+    rejected: Callable[[], DataFrame],
+    *,
+    is_later: bool,
+    update: Mapping[str, str],
+) -> None:
+    """One landing into `table` and its quarantine; taken a second time, it changes nothing.
+
+    `is_later` says that none of its keys is known: it is appended then, else merged by `update`. `rejected` is called
+    only where the accepted rows do not account for all.
+    """
+    if is_later:
+        run.append(table, accepted)
+    else:
+        run.merge(table, accepted, when_matched=LATER_LANDING, update=update)
+    if not (is_later and run.is_accounted_for(received, by=table, batch=batch)):
+        run.add_batch(quarantine_table(table), rejected(), batch)

@@ -1,6 +1,6 @@
 """Take what the feeds of sales have landed into silver.order_lines, landing by landing, and account for every line."""
 
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,17 +10,17 @@ from customerlake.bronze.sources import OF_SALES, SOURCES
 from customerlake.contracts.source import bronze_table
 from customerlake.runtime.job import Run
 from customerlake.silver.order_lines import (
-    LATER_LANDING,
     ORDER_LINES,
     RECEIVED_AGAIN,
     REJECTED_ORDER_LINES,
-    Typed,
     as_sent,
     first_instant,
     order_lines,
     rejected_lines,
     typed_by,
 )
+from customerlake.silver.records import take_landing
+from customerlake.silver.typed import Typed
 
 
 def take_sales(run: Run) -> None:
@@ -46,14 +46,9 @@ def take_sales(run: Run) -> None:
 def _take(run: Run, number: int, name: str, batch: int) -> None:
     received = _bronze(run, name).where(F.col("_batch") == batch).transform(_as_sent(run, name, F.lit(number)))
     typed = _typed(run, name)
-    lines = order_lines(received, typed)
-    is_later = run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at")  # so none of them is known
-    if is_later:
-        run.append(ORDER_LINES, lines)
-    else:
-        run.merge(ORDER_LINES, lines, when_matched=LATER_LANDING, update=RECEIVED_AGAIN)
-    if not (is_later and run.is_accounted_for(received, by=ORDER_LINES, batch=number)):
-        run.add_batch(REJECTED_ORDER_LINES, rejected_lines(received, typed), number)
+    is_later = run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at")
+    lines, rejected = order_lines(received, typed), partial(rejected_lines, received, typed)
+    take_landing(run, ORDER_LINES, number, received, lines, rejected, is_later=is_later, update=RECEIVED_AGAIN)
 
 
 def _take_all_again(run: Run) -> bool:

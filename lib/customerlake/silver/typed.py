@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.checks import Check, NotNull, OneOf, Reads, WellFormed
-from customerlake.contracts.quarantine import quarantine, quarantine_table
+from customerlake.contracts.quarantine import kept_as_received, quarantine
 from customerlake.contracts.source import Received, Source
 from customerlake.contracts.table import Field, Table
 from customerlake.runtime.feeds import Feed
@@ -79,16 +79,7 @@ def rejected_records(received: DataFrame, source: Source, table: Table, typed: T
         "received", F.struct(*source.column_names, "_extra")
     )
     _, rejected = quarantine(whole.transform(typed), table)
-    return rejected.withColumns(
-        {
-            "raw": F.coalesce("_raw", F.to_json("received")),
-            "source_file": F.col("_source_file"),
-            "line_number": F.col("_line_number"),
-            "file_digest": F.col("_file_digest"),
-            "run_id": F.col("_run_id"),
-            "received_at": F.col("_received_at"),
-        }
-    ).transform(quarantine_table(table).conform)
+    return kept_as_received(rejected, table)
 
 
 def first_instant(received: DataFrame, source: Source, typed: Typed) -> DataFrame:

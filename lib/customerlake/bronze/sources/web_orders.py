@@ -2,8 +2,8 @@
 
 from pyspark.sql import types as T
 
+from customerlake.bronze.sources.sales import LINE
 from customerlake.contracts.source import Received, Source, bronze_table
-from customerlake.contracts.table import MONEY
 
 TEXT = T.StringType()
 
@@ -14,32 +14,7 @@ WEB_ORDERS = Source(
     at="ordered_at",
     is_event=True,
     columns=(
-        Received(
-            "order_id", TEXT, "receipt or order; a cancellation when it starts with the feed's prefix", is_required=True
-        ),
-        Received("product_id", TEXT, "stock code, or a code for postage, discount and the like", is_required=True),
-        Received("description", TEXT, "what the product is called"),
-        Received(
-            "quantity",
-            T.IntegerType(),
-            "units of the product; negative when taken back",
-            unit="units",
-            is_required=True,
-        ),
-        Received("ordered_at", T.TimestampType(), "when, in the feed's time zone and format", unit="UTC"),
-        Received("unit_price", MONEY, "price of one unit", unit="currency of the line", is_required=True),
-        Received(
-            "customer_id", TEXT, "the shop's number of the customer; empty for a sale without one", personal="identify"
-        ),
-        Received("country", TEXT, "country of the customer", personal="analyse"),
-        Received(
-            "amount",
-            MONEY,
-            "of the line, in place of the price of one unit",
-            unit="currency of the line",
-            is_optional=True,
-        ),
-        Received("currency", TEXT, "ISO 4217 code; without it the lake's", is_code=True, is_optional=True),
+        *LINE,
         Received("session_id", TEXT, "web session in which it was ordered", personal="analyse", is_optional=True),
         Received("email", TEXT, "address the order was confirmed to", personal="contact", is_optional=True),
         Received("coupon", TEXT, "code of a voucher that was used", personal="analyse", is_optional=True),
