@@ -44,7 +44,7 @@ exact = json.JSONDecoder(
     parse_float=str.encode, parse_int=str.encode, parse_constant=str.encode, object_pairs_hook=_object
 )
 """A number becomes its digits, as bytes, and so is known from a text."""
-begin_of_value: Callable[[str, int], tuple[Any, int]] = exact.scan_once  # type: ignore[attr-defined]
+begin_of_value: Callable[[str, int], tuple[Any, int]] = exact.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 def header_of_lines(text: bytes, feed: Feed) -> tuple[str, ...]:
