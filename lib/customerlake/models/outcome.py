@@ -54,7 +54,7 @@ class Attribute(BaseModel):
     model_config = ConfigDict(frozen=True)
     name: str
     level: str | None = None
-    typical: float
+    typical: float  # of a number the median, of a level its share among the levels that are learnt from
 
     def value(self) -> Column:
         if self.level is None:
@@ -86,11 +86,10 @@ def learnt_attributes(training: DataFrame) -> tuple[Attribute, ...]:
         .collect()
     )
     inputs = [Attribute(name=row["name"], typical=row["typical"]) for row in numbers]
-    for name, found in groupby(levels, key=lambda row: row["name"]):
-        inputs += [
-            Attribute(name=name, level=row["level"], typical=1.0 if place == 0 else 0.0)
-            for place, row in enumerate(found)
-        ]
+    for name, group in groupby(levels, key=lambda row: row["name"]):
+        found = list(group)
+        customers = sum(row["customers"] for row in found)
+        inputs += [Attribute(name=name, level=row["level"], typical=row["customers"] / customers) for row in found]
     if not inputs:
         raise ModelError(
             "The table of customers has no attribute to learn from. Name them in feeds.customer_attributes.attributes."
@@ -183,27 +182,32 @@ def outcome_scores(model: Outcome, formula: Linear | Trees, rows: DataFrame, *, 
 def reasons(model: Outcome, formula: Linear | Trees, most: int = 3) -> Callable[[DataFrame], DataFrame]:
     """One row per scored customer: top_reasons, the attributes whose value raises the probability most.
 
-    An attribute's effect is how far the probability falls when its value is replaced by the typical one (the median,
-    or the most common level), all others kept.
+    An attribute's effect is how far the probability lies above what it is expected to be without knowing the
+    attribute, all others kept: at the median of a number, or over the levels of a category by their shares.
     """
-    names = list(dict.fromkeys(attribute.name for attribute in model.attributes))
+    attributes = model.attributes
+    weights = F.array(*[F.lit(1.0 if one.level is None else one.typical) for one in attributes])
+    names = F.array(*[F.lit(one.name) for one in attributes])
 
     def explain(scored: DataFrame) -> DataFrame:
-        variants = scored.withColumnRenamed("outcome_probability", "with_own_value").withColumn(
-            "replaced", F.explode(F.array(*[F.lit(name) for name in names]))
-        )
-        typical = {
-            _column(i): F.when(F.col("replaced") == attribute.name, F.lit(attribute.typical)).otherwise(
-                F.col(_column(i))
-            )
-            for i, attribute in enumerate(model.attributes)
-        }
-        effect = F.col("with_own_value") - F.col("with_typical_value")
-        reason = F.struct(effect.alias("effect"), _in_words(model.attributes).alias("text"))
+        variants = scored.select(
+            "customer_id", "as_of", "numbers", "categories",
+            F.col("outcome_probability").alias("with_own_value"),
+            F.array(*[_column(i) for i in range(len(attributes))]).alias("own"),
+            F.posexplode(names).alias("replaced", "name"),
+        )  # fmt: skip
+        inputs = {_column(i): _replaced(attributes, i) for i in range(len(attributes))}
+        expected = F.sum(F.get(weights, F.col("replaced")) * formula.probability())
+        effect = F.col("with_own_value") - F.col("expected")
+        reason = F.struct(effect.alias("effect"), _in_words(attributes).alias("text"))
         ranked = F.sort_array(F.collect_list(F.when(effect > 0.005, reason)), asc=False)
         return (
-            variants.withColumns(typical)
-            .withColumn("with_typical_value", formula.probability())
+            variants.withColumns(inputs)
+            .groupBy("customer_id", "as_of", "name")
+            .agg(
+                expected.alias("expected"),
+                *[F.first(column).alias(column) for column in ("with_own_value", "numbers", "categories")],
+            )
             .groupBy("customer_id", "as_of")
             .agg(F.transform(F.slice(ranked, 1, most), lambda reason: reason["text"]).alias("top_reasons"))
         )
@@ -211,16 +215,25 @@ def reasons(model: Outcome, formula: Linear | Trees, most: int = 3) -> Callable[
     return explain
 
 
+def _replaced(attributes: Sequence[Attribute], of: int) -> Column:
+    """An input when the one at position `replaced` is replaced: the median, or the category at that level."""
+    attribute, own = attributes[of], F.get("own", F.lit(of))
+    if attribute.level is None:
+        return F.when(F.col("replaced") == of, F.lit(attribute.typical)).otherwise(own)
+    at_this_level = (F.col("replaced") == of).cast("double")
+    return F.when(F.col("name") == attribute.name, at_this_level).otherwise(own)
+
+
 def _in_words(attributes: Sequence[Attribute]) -> Column:
     """'Contract is Month-to-month', 'tenure is 1 (typical 29)'."""
     typical = {attribute.name: attribute.typical for attribute in attributes if attribute.level is None}
-    number = F.element_at("numbers", F.col("replaced"))
+    number = F.element_at("numbers", F.col("name"))
     shown = F.regexp_replace(F.format_number(number, 2), r"\.?0+$", "")
     usual = F.lit(None).cast("string")
     for name, value in typical.items():
-        usual = F.when(F.col("replaced") == name, F.lit(f" (typical {value:g})")).otherwise(usual)
-    said = F.coalesce(F.concat(shown, usual), F.element_at("categories", F.col("replaced")), F.lit("not known"))
-    return F.concat(F.col("replaced"), F.lit(" is "), said)
+        usual = F.when(F.col("name") == name, F.lit(f" (typical {value:g})")).otherwise(usual)
+    said = F.coalesce(F.concat(shown, usual), F.element_at("categories", F.col("name")), F.lit("not known"))
+    return F.concat(F.col("name"), F.lit(" is "), said)
 
 
 def _column(number: int) -> str:
