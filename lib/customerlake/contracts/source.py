@@ -65,6 +65,7 @@ def bronze_table(source: Source) -> Table:
         name=f"bronze.{source.feed}",
         grain=f"one row per received record ({source.grain}), all values as text",
         key=("_file_digest", "_line_number"),
+        statistics_on=("_batch", *([source.at] if source.at else [])),  # texts are never looked for by range
         columns=(
             *[Field(c.name, TEXT, c.doc, c.unit, c.personal) for c in source.columns],
             Field("_extra", T.MapType(TEXT, TEXT), "columns that the contract does not name", personal="audit"),

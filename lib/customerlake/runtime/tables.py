@@ -244,6 +244,8 @@ class Lake:
         writer = writer.format("delta")
         if table.partitioned_by and before < 0:
             writer = writer.partitionBy(*table.partitioned_by)
+        if table.statistics_on and before < 0:
+            writer = writer.option("delta.dataSkippingStatsColumns", ",".join(table.statistics_on))
         self._save(table, writer)
         return self._last_write(table, before)
 
