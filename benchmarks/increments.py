@@ -20,7 +20,9 @@ from customerlake.demo.lake import make_demo
 from customerlake.runtime import job, session
 
 DAILY = ("pos_sales", "web_orders", "web_events")
-STEPS = ("land_files", "records", "order_lines", "orders", "cancellations", "customers")
+STEPS = (
+    "land_files", "records", "order_lines", "customer_records", "identities", "orders", "cancellations", "customers",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -20,16 +20,24 @@ from customerlake.gold.rfm import RFM
 from customerlake.models.churn import CHURN
 from customerlake.models.outcome import OUTCOME
 from customerlake.models.segments import SEGMENTS
+from customerlake.monitor.quality import QUALITY
 from customerlake.publish.customers import CUSTOMERS as PUBLISHED_CUSTOMERS
 from customerlake.publish.early_warning import EARLY_WARNING
 from customerlake.runtime.replays import REPLAYS
 from customerlake.runtime.runs import RUNS
 from customerlake.silver.cancellations import CANCELLATIONS
+from customerlake.silver.customer_records import CUSTOMER_RECORDS
 from customerlake.silver.customers import CUSTOMERS
 from customerlake.silver.feeds import OF_FEED
+from customerlake.silver.identities import IDENTITIES
+from customerlake.silver.identity_changes import IDENTITY_CHANGES
+from customerlake.silver.identity_decisions import IDENTITY_DECISIONS
+from customerlake.silver.identity_links import IDENTITY_LINKS
+from customerlake.silver.match_weights import MATCH_WEIGHTS
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.products import PRODUCTS
+from customerlake.silver.term_frequencies import TERM_FREQUENCIES
 
 CATALOGUE: tuple[Table, ...] = (
     FILES,
@@ -40,6 +48,13 @@ CATALOGUE: tuple[Table, ...] = (
     REJECTED_ORDER_LINES,
     *OF_FEED.values(),
     ORDER_LINES,
+    CUSTOMER_RECORDS,
+    TERM_FREQUENCIES,
+    MATCH_WEIGHTS,
+    IDENTITY_LINKS,
+    IDENTITY_DECISIONS,
+    IDENTITIES,
+    IDENTITY_CHANGES,
     ORDERS,
     CANCELLATIONS,
     CUSTOMERS,
@@ -60,6 +75,7 @@ CATALOGUE: tuple[Table, ...] = (
     OUTCOME,
     RUNS,
     REPLAYS,
+    QUALITY,
 )
 
 

@@ -22,8 +22,9 @@ from customerlake.errors import ConfigError, LakeError
 from customerlake.runtime import job, pipeline, replays
 from customerlake.runtime.lock import locked
 from customerlake.runtime.outcome import Outcome
-from customerlake.runtime.tables import Lake
+from customerlake.runtime.tables import without_engine
 from customerlake.silver.feeds import silver_of
+from customerlake.steward import identity
 
 
 class Engine(StrEnum):
@@ -40,6 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(identity, name="identity")
 LakeFile = Annotated[
     str | None,
     typer.Option(
@@ -240,7 +242,7 @@ def inspect(
 @app.command()
 def tables(root: Root = job.DEFAULT_ROOT) -> None:
     """Print the lake's map: every table with its grain, key, personal columns and rows."""
-    terminal.lake_map(_console(), CATALOGUE, _lake(root))
+    terminal.lake_map(_console(), CATALOGUE, without_engine(root))
 
 
 @app.command()
@@ -251,7 +253,7 @@ def show(
 ) -> None:
     """Print rows of a table."""
     try:
-        terminal.rows_of(_console(), table_named(table), _lake(root), rows)
+        terminal.rows_of(_console(), table_named(table), without_engine(root), rows)
     except LakeError as error:
         _fail(error)
 
@@ -264,19 +266,15 @@ def steps() -> None:
 
 def main() -> None:
     """Entry point of the command."""
-    app()
+    try:
+        app()
+    except LakeError as error:
+        _fail(error)
 
 
 def _console() -> Console:
     """As wide as the terminal; where there is none, wide enough for the summary."""
     return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=110)
-
-
-def _lake(root: str) -> Lake:
-    def no_engine() -> None:
-        raise RuntimeError("looking at a lake needs no engine")
-
-    return Lake(root if "://" in root else str(Path(root).resolve()), no_engine)  # type: ignore[arg-type]  # never called
 
 
 def _log_to_files(current: job.Run) -> None:

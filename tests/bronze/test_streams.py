@@ -27,6 +27,7 @@ from tests.bronze import kafka_broker
 pytestmark = pytest.mark.spark_only
 
 WEB_EVENTS = SOURCES["web_events"]
+POS_SALES = SOURCES["pos_sales"]
 MESSAGES = "key binary, value binary, topic string, partition int, offset long"
 TAKING = (
     "import sys\n"
@@ -208,6 +209,17 @@ def test_a_message_without_a_value_marks_what_its_key_names_as_deleted(records_o
         "_is_deleted": True,
         "_problem": "the message has no value, and its key does not name event_id of what was deleted",
     }
+
+
+def test_messages_of_a_feed_without_a_key_are_taken_and_one_without_a_value_is_kept_with_its_problem(spark):
+    rows = [(b"k", b'{"order_id":"1"}', "tills", 0, 0), (b"k", None, "tills", 0, 1)]
+
+    taken, empty = records(
+        spark.createDataFrame(rows, MESSAGES), POS_SALES, {name: name for name in POS_SALES.column_names}
+    ).collect()
+
+    assert (taken["order_id"], taken["_problem"]) == ("1", None)
+    assert empty["_problem"] == "the message has no value, and its key does not name a key of what was deleted"
 
 
 def test_a_run_takes_all_that_is_there_a_second_one_nothing_and_a_third_what_came(topic):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from customerlake.contracts.checks import NotNegative, NotNull
+from customerlake.contracts.checks import InRange, NotNegative, NotNull, RefersTo, Unique, looked_up
 from customerlake.contracts.quarantine import quarantine, quarantine_table
 from customerlake.contracts.table import Field, Table
 
@@ -56,6 +56,29 @@ def test_a_table_without_checks_accepts_every_row(spark):
 
     assert accepted.count() == 1
     assert rejected.isEmpty()
+
+
+def test_rules_about_other_rows_and_tables_are_told_beside_those_about_the_row(spark):
+    prices = Table(name="silver.prices", grain="one row per price", key=("price",), columns=COLUMNS)
+    things = Table(
+        name="silver.things", grain="one row per id", key=("id",), columns=COLUMNS,
+        checks=(Unique(("id",)), InRange("price", most=5), RefersTo("price", prices)),
+    )  # fmt: skip
+    received = spark.createDataFrame([("a", 1), ("a", 9), ("b", 2), ("c", 1), (None, 1), (None, None)], THINGS_DDL)
+    known = {"silver.prices": spark.createDataFrame([("one", 1)], THINGS_DDL)}
+
+    accepted, rejected = quarantine(received.transform(looked_up(things.checks, known)), things)
+
+    kept = spark.createDataFrame([("c", 1), (None, 1), (None, None)], THINGS_DDL)
+    assert_df_equality(accepted.select("id", "price"), kept, ignore_nullable=True, ignore_row_order=True)
+    told = {(row["id"], row["price"]): row["reasons"] for row in rejected.collect()}
+    assert told == {
+        ("a", 1): ["id a is not unique: 2 rows have it"],
+        ("a", 9): [
+            "id a is not unique: 2 rows have it", "price 9 is above 5", "price 9 is not in silver.prices",
+        ],
+        ("b", 2): ["price 2 is not in silver.prices"],
+    }  # fmt: skip
 
 
 @given(st.lists(st.tuples(st.none() | st.text("ab", max_size=1), st.none() | st.integers(-2, 2)), max_size=12))

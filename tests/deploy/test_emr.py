@@ -21,10 +21,10 @@ from deploy.emr import generate, submit
 FOLDER = Path(generate.__file__).parent
 FILES = ("cluster.json", "steps.json", "application.json", "jobs.json")
 ORDER = [
-    "land_files", "land_databases", "land_interfaces", "land_streams", "records", "order_lines", "orders",
-    "cancellations", "customers", "value", "behaviour", "kpis", "customer_360", "features", "attributes",
-    "train_segments", "train_churn", "train_outcome", "score_segments", "score_churn", "score_outcome",
-    "publish_customers", "publish_early_warning",
+    "land_files", "land_databases", "land_interfaces", "land_streams", "records", "order_lines", "customer_records",
+    "identities", "orders", "cancellations", "customers", "quality", "value", "behaviour", "kpis", "customer_360",
+    "features", "attributes", "train_segments", "train_churn", "train_outcome", "score_segments", "score_churn",
+    "score_outcome", "publish_customers", "publish_early_warning",
 ]  # fmt: skip
 VALUES = {
     "bucket": "s3://shop/crm",

@@ -46,8 +46,9 @@ def recorded(root: Path) -> Callable[[], bool]:
 
 A_TABLE = {
     "land_files": "bronze.sales", "records": "silver.tickets", "order_lines": "silver.order_lines",
-    "orders": "silver.orders",
-    "cancellations": "silver.cancellations", "customers": "silver.products", "value": "gold.customer_value",
+    "customer_records": "silver.customer_records", "identities": "silver.identities", "orders": "silver.orders",
+    "cancellations": "silver.cancellations", "customers": "silver.products", "quality": "ops.quality",
+    "value": "gold.customer_value",
     "behaviour": "gold.purchase_behaviour", "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360",
     "features": "features.snapshot",
 }  # fmt: skip

@@ -278,7 +278,7 @@ def test_snapshots_and_labels_of_every_date_that_models_learn_from_are_what_thei
 
 def test_customer_360_is_the_gold_tables_side_by_side(assert_table_is):
     sql = """
-        SELECT customers.* EXCLUDE (country_from_order_line_id, country_since, last_seen_on, _batch),
+        SELECT customer_id, country, first_seen_on,
             value.* EXCLUDE (customer_id, as_of), rfm.* EXCLUDE (customer_id, as_of, count_orders),
             behaviour.* EXCLUDE (customer_id, as_of)
         FROM silver.customers AS customers

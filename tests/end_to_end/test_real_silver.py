@@ -36,7 +36,7 @@ ORDER_LINES_SQL = f"""
 
 ORDERS_SQL = """
     WITH lines AS (SELECT *, is_sale OR is_return AS has_amount FROM silver.order_lines)
-    SELECT order_id, any_value(customer_id) AS customer_id,
+    SELECT order_id, any_value(customer_id) AS customer_id, any_value(customer_id) AS shop_customer_id,
         min(ordered_at) AS ordered_at, min(ordered_on) AS ordered_on,
         'online' AS channel, order_id[1] = 'C' AS is_return, coalesce(sum(amount) FILTER (has_amount), 0) AS amount,
         coalesce(sum(amount) FILTER (has_amount AND is_product), 0) AS product_amount, 'GBP' AS currency,
@@ -45,10 +45,13 @@ ORDERS_SQL = """
     FROM lines GROUP BY order_id
 """
 
-CUSTOMERS_SQL = """
-    SELECT DISTINCT ON (customer_id) customer_id, country, order_line_id AS country_from_order_line_id,
-        ordered_at AS country_since,
-        min(ordered_on) OVER customer AS first_seen_on, max(ordered_on) OVER customer AS last_seen_on
+NOTHING = [name for name in CUSTOMERS.business_columns if name not in (
+    "customer_id", "country", "country_from", "first_seen_on", "last_seen_on", "count_records", "sources"
+)]  # fmt: skip
+CUSTOMERS_SQL = f"""
+    SELECT DISTINCT ON (customer_id) customer_id, country, 'shop:' || customer_id AS country_from,
+        min(ordered_on) OVER customer AS first_seen_on, max(ordered_on) OVER customer AS last_seen_on,
+        1 AS count_records, 'shop' AS sources, {", ".join(f"NULL AS {name}" for name in NOTHING)}
     FROM silver.order_lines WHERE customer_id IS NOT NULL
     WINDOW customer AS (PARTITION BY customer_id)
     ORDER BY customer_id, ordered_at DESC, order_line_id DESC

@@ -74,7 +74,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(lake_file):
 def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake_file):
     refusal = refusal_of(lake_file(SMALLEST + "zzz: 1\n"))
 
-    assert refusal.endswith("zzz: unknown key; known here: churn, currency, engine, feeds, name, segments, time_zone.")
+    assert refusal.endswith(
+        "zzz: unknown key; known here: churn, country, currency, engine, feeds, identity, name, quality, segments, "
+        "time_zone."
+    )
 
 
 def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):
@@ -214,6 +217,41 @@ def test_fewer_segments_at_most_than_at_least_are_refused(lake_file):
     assert "segments: min_segments 5 is more than max_segments 4." in refusal
 
 
+def test_thresholds_of_quality_may_be_set_for_all_tables_for_one_and_for_a_column(lake_file):
+    quality = load_lake_file(
+        lake_file(
+            f"{SMALLEST}quality:\n  validity: 0.95\n  tables:\n"
+            "    silver.tickets: {validity: 0.5, columns: {customer_id: 0.6}}\n"
+        )
+    ).quality
+
+    assert (quality.validity, quality.uniqueness) == (0.95, 1.0)
+    tickets = quality.tables["silver.tickets"]
+    assert (tickets.validity, tickets.uniqueness, tickets.columns) == (0.5, None, {"customer_id": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("{validty: 0.9}", "quality.validty: unknown key; did you mean validity?"),
+        (
+            "{tables: {silver.tickets: {validty: 0.9}}}",
+            "quality.tables.silver.tickets.validty: unknown key; did you mean validity?",
+        ),
+        ("{validity: 90}", "quality.validity: 90 cannot be used: Input should be less than or equal to 1."),
+        (
+            "{tables: {silver.tickets: {columns: {email: 2}}}}",
+            "quality.tables.silver.tickets.columns.email: 2 cannot be used: Input should be less than or equal to 1.",
+        ),
+        ("{tables: {tickets: {validity: 1}}}", "quality.tables.tickets.[key]: 'tickets' cannot be used"),
+        ("{usual_rows: [3, 2]}", "quality: usual_rows 3.0 is more than 2.0."),
+        ("{fewest_rows: 0}", "quality.fewest_rows: 0 cannot be used"),
+    ],
+)
+def test_a_threshold_of_quality_that_cannot_be_is_refused_with_where_and_why(lake_file, said, where):
+    assert where in refusal_of(lake_file(f"{SMALLEST}quality: {said}\n"))
+
+
 @pytest.mark.parametrize("delimiter", ["''", "';;'", "'\"'", '"\\n"', '"\\r"'])
 def test_a_delimiter_is_one_character_that_neither_quotes_nor_ends_a_line(lake_file, delimiter):
     assert "feeds.sales.delimiter: " in refusal_of(lake_file(f"{SMALLEST}    delimiter: {delimiter}\n"))
@@ -284,6 +322,7 @@ def test_every_key_of_a_lake_file_is_closed_to_unknown_keys():
                 "currency": "EUR",
                 "feeds": {"sales": {"path": "sales"}, "x": 1},
                 "churn": {"x": 1},
+                "quality": {"x": 1, "tables": {"silver.tickets": {"x": 1}}},
                 "segments": {"x": 1},
             }
         )
@@ -291,5 +330,7 @@ def test_every_key_of_a_lake_file_is_closed_to_unknown_keys():
     assert sorted(error["loc"] for error in refusal.value.errors()) == [
         ("churn", "x"),
         ("feeds", "x"),
+        ("quality", "tables", "silver.tickets", "x"),
+        ("quality", "x"),
         ("segments", "x"),
     ]

@@ -49,6 +49,23 @@ def test_a_step_comes_after_earlier_steps_only(step):
     assert set(step.after) <= set(NAMES[: NAMES.index(step.name)])
 
 
+def before(name):
+    """Every step that must have ended before a step begins."""
+    after = step_named(name).after
+    return set(after).union(*[before(earlier) for earlier in after])
+
+
+@pytest.mark.parametrize("step", [step.name for step in PIPELINE if step.job.startswith(("gold/", "features/"))])
+def test_a_step_past_silver_waits_for_the_quality_of_silver(step):
+    assert "quality" in before(step)
+
+
+def test_the_quality_of_silver_is_measured_when_all_of_silver_is_made():
+    silver = {step.name for step in PIPELINE if step.job.startswith("silver/")}
+
+    assert silver <= before("quality")
+
+
 def test_a_run_takes_all_steps_in_order():
     assert steps() == PIPELINE
 

@@ -409,3 +409,34 @@ def test_lines_that_arrive_in_several_landings_are_the_lines_that_arrive_in_one(
 
     at_once = accepted(spark, *numbered)
     assert_df_equality(piecewise.drop("_batch"), at_once.drop("_batch"), ignore_nullable=True, ignore_row_order=True)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit_price", "amount", "is_kept"),
+    [
+        (6, "2.55", "15.30", True),
+        (-6, "2.55", "-15.30", True),
+        (3, "0.33", "1.00", True),  # a third, rounded to the cent
+        (3, "0.33", "1.02", False),  # at most half a cent for each unit, and half a cent for the amount
+        (6, "2.55", "2.55", False),
+        (1, "2.50", "-2.50", True),  # a source without quantities
+        (0, "2.55", "0", True),
+    ],
+)
+def test_an_amount_agrees_with_quantity_and_price_as_far_as_these_may_be_rounded(
+    spark, quantity, unit_price, amount, is_kept
+):
+    (rule,) = ORDER_LINES.measured
+    lines = spark.createDataFrame(
+        [(quantity, Decimal(unit_price), Decimal(amount))],
+        "quantity int, unit_price decimal(18,4), amount decimal(18,4)",
+    )
+
+    (found,) = lines.select(rule.reason().alias("reason")).collect()
+
+    assert (found["reason"] is None) == is_kept
+    if not is_kept:
+        assert found["reason"] == (
+            f"the amount is not quantity x unit_price: amount {Decimal(amount):.4f}, quantity {quantity}, "
+            f"unit_price {Decimal(unit_price):.4f}"
+        )

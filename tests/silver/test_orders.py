@@ -5,7 +5,8 @@ from chispa import assert_df_equality
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.silver.orders import ORDERS, orders
+from customerlake.silver.identities import IDENTITIES
+from customerlake.silver.orders import ORDERS, orders, with_customers
 
 LINES = (
     "order_line_id string, order_id string, customer_id string, ordered_at timestamp, ordered_on date, channel string, "
@@ -54,6 +55,7 @@ def test_an_order_sums_its_lines(spark):
     row = {
         "order_id": "1",
         "customer_id": "17850",
+        "shop_customer_id": "17850",
         "ordered_at": datetime(2011, 1, 3, 10),
         "ordered_on": date(2011, 1, 3),
         "channel": "online",
@@ -133,6 +135,53 @@ def test_where_lines_of_an_order_differ_the_least_value_stands_in_any_order_of_l
 
     assert only(orders(lines_of(spark, *lines)), "country") == ("France",)
     assert only(orders(lines_of(spark, *reversed(lines))), "country") == ("France",)
+
+
+def identities_of(spark, *known):
+    """Rows of source, its number of a record, customer."""
+    return spark.createDataFrame([(*row, None, 0, 0, 1) for row in known], IDENTITIES.schema)
+
+
+def orders_by_number(spark, *numbers):
+    """An order of each of the shop's numbers, called after it."""
+    lines = [{"order_id": f"of {number}", "customer_id": number} for number in numbers]
+    return orders(lines_of(spark, *lines))
+
+
+def customers_of(df):
+    return {row["order_id"]: (row["customer_id"], row["shop_customer_id"]) for row in df.collect()}
+
+
+def test_an_order_is_of_the_customer_that_its_number_was_resolved_to(spark):
+    identities = identities_of(spark, ("shop", "17850", "17000"), ("shop", "17000", "17000"))
+
+    named = with_customers(identities)(orders_by_number(spark, "17850", "17000", "12345", None))
+
+    assert customers_of(named) == {
+        "of 17850": ("17000", "17850"),
+        "of 17000": ("17000", "17000"),
+        "of 12345": ("12345", "12345"),
+        "of None": (None, None),
+    }
+    assert named.transform(ORDERS.conform).count() == 4
+
+
+def test_numbers_of_other_sources_say_nothing_of_an_order(spark):
+    identities = identities_of(spark, ("crm_profiles", "17850", "crm_profiles:17850"), ("tickets", "17850", "1"))
+
+    assert customers_of(with_customers(identities)(orders_by_number(spark, "17850"))) == {
+        "of 17850": ("17850", "17850")
+    }
+
+
+def test_an_order_follows_its_number_to_another_customer_and_back(spark):
+    merged, parted = (identities_of(spark, ("shop", "17850", customer)) for customer in ("17000", "17850"))
+
+    once = with_customers(merged)(orders_by_number(spark, "17850"))
+
+    assert customers_of(once) == {"of 17850": ("17000", "17850")}
+    assert customers_of(with_customers(merged)(once)) == {"of 17850": ("17000", "17850")}
+    assert customers_of(with_customers(parted)(once)) == {"of 17850": ("17850", "17850")}
 
 
 drawn_lines = st.lists(

@@ -91,9 +91,10 @@ def _others(named: set[str]) -> Column:
 def _object_of_key(source: Source, names: Mapping[str, str]) -> Column:
     """What a message's key says, as a JSON object: it is one, or it is the text of the contract's one key column."""
     key = F.col("key").cast("string")
-    is_value = ~key.startswith("{") & F.lit(len(source.key) == 1)
+    if len(source.key) != 1:
+        return key.cast("binary")
     of_value = F.to_json(F.struct(F.btrim(key, F.lit('"')).alias(names.get(source.key[0], source.key[0]))))
-    return F.when(is_value, of_value).otherwise(key).cast("binary")
+    return F.when(~key.startswith("{"), of_value).otherwise(key).cast("binary")
 
 
 def _shown(message: Column) -> Column:
@@ -103,10 +104,11 @@ def _shown(message: Column) -> Column:
 
 
 def _problem(source: Source) -> Column:
+    named = ", ".join(source.key) or "a key"
     return (
         F.when(
             F.col("value").isNull(),
-            F.lit(f"the message has no value, and its key does not name {', '.join(source.key)} of what was deleted"),
+            F.lit(f"the message has no value, and its key does not name {named} of what was deleted"),
         )
         .when(~F.is_valid_utf8("_text"), F.lit("the message is not UTF-8; _raw shows its bytes as Latin-1 has them"))
         .otherwise(F.lit("the message is no JSON object"))

@@ -41,16 +41,19 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Field, ...]
     checks: tuple[Check, ...] = ()
+    measured: tuple[Check, ...] = ()  # checks that reject no row: how many break them is kept in ops.quality
     partitioned_by: tuple[str, ...] = ()
+    statistics_on: tuple[str, ...] = ()  # columns whose range in each file is kept; none: the first 32
 
     def __post_init__(self) -> None:
         names = self.column_names
         repeated = sorted({name for name in names if names.count(name) > 1})
-        unknown = [name for name in (*self.key, *self.partitioned_by) if name not in names]
+        unknown = [name for name in (*self.key, *self.partitioned_by, *self.statistics_on) if name not in names]
         if repeated or unknown or "." not in self.name:
             raise ContractError(
-                f"{self.name} is declared wrongly: repeated columns {repeated}, key or partition columns that are not "
-                f"among its columns {unknown}; the name must read <layer>.<table>. Correct the declaration."
+                f"{self.name} is declared wrongly: repeated columns {repeated}, key, partition or statistics columns "
+                f"that are not among its columns {unknown}; the name must read <layer>.<table>. "
+                "Correct the declaration."
             )
 
     @property

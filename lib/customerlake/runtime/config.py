@@ -83,16 +83,65 @@ class ChurnConfig(Values):
     seed: int = 20
 
 
+class IdentityConfig(Values):
+    """When two records are one person's."""
+
+    link_probability: Share = 0.85  # at least this likely: linked
+    review_probability: Share = 0.3  # from here on a person may want to look
+    most_records_of_key: PositiveInt = 100  # a value that more records have makes no pairs
+    learnt_from_records: PositiveInt = 100_000  # at most: match weights come from a sample
+    seed: int = 20
+
+
+class TableQuality(Values):
+    """Thresholds of one silver table, each in place of that of all tables; 0 asks nothing."""
+
+    completeness: Share | None = None
+    validity: Share | None = None
+    uniqueness: Share | None = None
+    consistency: Share | None = None
+    timeliness: Share | None = None
+    fresh_within_days: PositiveInt | None = None
+    columns: dict[str, Share] = Field(default_factory=dict)  # completeness of single columns, required or not
+
+
+class QualityConfig(Values):
+    """How good silver tables must be for gold to be made of them; `monitor/measures.py` defines each share."""
+
+    completeness: Share = 1.0  # of each column without which a row says nothing
+    validity: Share = 0.9
+    uniqueness: Share = 1.0
+    consistency: Share = 0.5  # rules that are only measured: below it, columns or time zones are likely mixed up
+    timeliness: Share = 0.0  # measured and not judged: some tables, of products for example, seldom change
+    fresh_within_days: PositiveInt = 30  # the newest row may be this far behind the lake's newest day
+    fewest_rows: PositiveInt = 20  # a share of fewer is not judged
+    usual_rows: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]] = (0.5, 2.0)  # of the usual number
+    usual_over_runs: PositiveInt = 7  # the usual number is the median of so many runs; told of, never a reason to stop
+    tables: dict[Annotated[str, Field(pattern=r"^silver\.")], TableQuality] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        least, most = self.usual_rows
+        if least > most:
+            raise ValueError(f"usual_rows {least} is more than {most}")
+        return self
+
+
 class LakeFile(Values):
     """One company's lake: its feeds, and how their columns are called."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]  # ISO 4217; reporting currency
     time_zone: TimeZone = "UTC"  # of the times in the feeds that do not say their own
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = (
+        None  # of phones and postcodes that do not say theirs
+    )
     engine: Engine | None = None  # of the steps that run on either; without it sail where it can, else JVM Spark
     feeds: Feeds
+    identity: IdentityConfig = IdentityConfig()
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()
+    quality: QualityConfig = QualityConfig()
 
 
 def shipped(folder: str) -> Traversable:
@@ -178,6 +227,8 @@ def _unknown(name: object, known: list[str]) -> str:
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: Any = LakeFile
     for part in location:
+        if str(part) not in model.model_fields:  # the name of a table, whose keys its model has
+            continue
         annotation = model.model_fields[str(part)].annotation
         model = next(
             (kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, Values)), annotation

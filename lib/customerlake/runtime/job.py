@@ -196,6 +196,11 @@ class Run:
     def merge(self, table: Table, arrived: DataFrame, **rules: Any) -> Written:
         return self._wrote(self.lake.merge(table, arrived, **rules))
 
+    def remove(self, table: Table, column: str, values: Sequence[str]) -> None:
+        """Delete the rows that have one of the values in `column`."""
+        if values:
+            self._wrote(self.lake.remove(table, column, values))
+
     def records(self, table: Table) -> list[dict[str, Any]]:
         """The rows of a small ledger."""
         return self.lake.records(table)

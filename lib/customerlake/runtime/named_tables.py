@@ -4,7 +4,7 @@ All goes through the engine, which alone has the right to the files; nothing is 
 delta-rs. What lies beside the tables (landed files, exports, logs, models) stays under the root.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -52,6 +52,12 @@ class NamedLake(Lake):
         if not self.exists(table):
             raise StorageError(f"{self.path(table)} is not there yet. Run the pipeline with --catalog {self.catalog}.")
         return self.read(table).limit(rows).toArrow()
+
+    def find(self, table: Table, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        if not self.exists(table):
+            return []
+        rows: pa.Table = self.read(table).where(F.col(column).isin(list(values))).toArrow()
+        return [dict(row) for row in rows.to_pylist()]
 
     def batches(self, table: Table, *, as_of: date) -> Iterator[pa.RecordBatch]:
         of_day: pa.Table = self.read(table).where(F.col("as_of") == F.lit(as_of)).toArrow()

@@ -8,6 +8,7 @@ from customerlake.errors import ConfigError
 from customerlake.runtime.engines import Feature, engine_for
 
 SALES = ("sales", "pos_sales", "web_orders")
+OF_PERSONS = (*SALES, "crm_profiles", "loyalty_events", "web_events", "email_events", "tickets")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Step:
     job: str  # file under jobs/
     makes: str  # in words, for the person who watches
     is_dated: bool = True  # its tables hold one set of rows per --as-of
-    after: tuple[str, ...] = ()  # steps whose tables it reads
+    after: tuple[str, ...] = ()  # steps whose tables it reads, or that may stop the run before it
     needs: tuple[Feature, ...] = ()  # of its engine, beyond what all have
     of: tuple[str, ...] = SALES  # feeds of which the lake must have one; none: the step takes whatever there is
 
@@ -46,6 +47,7 @@ class Step:
 
 
 LANDINGS = ("land_files", "land_databases", "land_interfaces", "land_streams")
+SILVER = ("records", "order_lines", "customer_records", "identities", "orders", "cancellations", "customers")
 PIPELINE = (
     Step("land_files", "bronze/land_files.py", "landed files as received", is_dated=False, of=()),
     Step("land_databases", "bronze/land_databases.py", "new rows of databases", is_dated=False, needs=("JDBC",), of=()),
@@ -55,24 +57,53 @@ PIPELINE = (
     ),
     Step("records", "silver/build_records.py", "typed records of every other feed", False, LANDINGS, of=()),
     Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, LANDINGS),
-    Step("orders", "silver/build_orders.py", "orders, summed from their lines", False, ("order_lines",)),
+    Step(
+        "customer_records",
+        "silver/build_customer_records.py",
+        "what each source says of persons, cleaned",
+        False,
+        ("records", "order_lines"),
+        of=OF_PERSONS,
+    ),
+    Step(
+        "identities",
+        "silver/build_identities.py",
+        "which customer each record is of",
+        False,
+        ("customer_records",),
+        of=OF_PERSONS,
+    ),
+    Step("orders", "silver/build_orders.py", "orders, summed from their lines", False, ("order_lines", "identities")),
     Step(
         "cancellations", "silver/build_cancellations.py", "returns, and the sales they cancel", False, ("order_lines",)
     ),
-    Step("customers", "silver/build_customers.py", "customers and products", False, ("order_lines",)),
-    Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers")),
-    Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders",)),
+    Step(
+        "customers",
+        "silver/build_customers.py",
+        "customers and products",
+        False,
+        ("identities", "order_lines"),
+        of=OF_PERSONS,
+    ),
+    Step("quality", "monitor/check_quality.py", "silver against its thresholds", False, SILVER, of=()),
+    Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers", "quality")),
+    Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders", "quality")),
     Step("kpis", "gold/build_kpis.py", "months and countries", after=("orders", "value")),
     Step(
         "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
     ),
-    Step("features", "features/build_features.py", "what was known on each date; what came after", after=("orders",)),
+    Step(
+        "features",
+        "features/build_features.py",
+        "what was known on each date; what came after",
+        after=("orders", "quality"),
+    ),
     Step(
         "attributes",
         "features/build_attributes.py",
         "attributes of a table of customers",
         False,
-        ("records",),
+        ("records", "quality"),
         of=("customer_attributes",),
     ),
     Step(

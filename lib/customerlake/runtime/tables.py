@@ -7,7 +7,7 @@ without an engine.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -132,6 +132,14 @@ class Lake:
         with self._computed_once(arrived) as rows:
             return self._merge(table, rows, when_matched, update)
 
+    def remove(self, table: Table, column: str, values: Sequence[str]) -> Written:
+        """Delete the rows that have one of the values in `column`, in one commit; `rows` says how many."""
+        before, count = self.version(table), self.count(table)
+        if values:
+            listed = ", ".join("'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values)
+            self._spark().sql(f"DELETE FROM {self._target(table)} WHERE {column} IN ({listed})").collect()
+        return Written(table.name, count - self.count(table), max(before, self.version(table)))
+
     def _merge(
         self, table: Table, arrived: DataFrame, when_matched: str | None, update: Mapping[str, str] | None
     ) -> Written:
@@ -191,6 +199,16 @@ class Lake:
         if not self.exists(table):
             raise StorageError(f"{table.name} is not in the lake {self.root} yet. Run `customerlake run` first.")
         return self._log(table).to_pyarrow_dataset().head(rows)
+
+    def find(self, table: Table, column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """The rows that have one of the values in `column`, without an engine; none where the table does not exist."""
+        if not self.exists(table):
+            return []
+        from pyarrow import dataset
+
+        found = self._log(table).to_pyarrow_dataset().to_table(filter=dataset.field(column).isin(list(values)))
+        rows: list[dict[str, Any]] = found.to_pylist()
+        return rows
 
     def batches(self, table: Table, *, as_of: date) -> Iterator[pa.RecordBatch]:
         """The rows of one `as_of`, batch by batch, without an engine."""
@@ -293,3 +311,12 @@ class Lake:
 
     def _rows(self, table: Table | str) -> DataFrame:
         return self._spark().read.format("delta").load(self.path(table))
+
+
+def without_engine(root: str) -> Lake:
+    """The tables under a root, for what needs no engine: to look at them, and to add to small ledgers."""
+
+    def none() -> SparkSession:
+        raise RuntimeError("this was to need no engine")
+
+    return Lake(root if "://" in root else str(Path(root).resolve()), none)

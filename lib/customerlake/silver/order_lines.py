@@ -1,6 +1,7 @@
 """silver.order_lines: the lines of sales, typed, trimmed, without exact duplicates, each marked for what it is."""
 
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -8,7 +9,7 @@ from pyspark.sql import types as T
 
 from customerlake.bronze.formats import TYPED
 from customerlake.bronze.sources.sales import SALES
-from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Reads, WellFormed
+from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Plausible, Reads, WellFormed
 from customerlake.contracts.quarantine import kept_as_received, quarantine, quarantine_table
 from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
@@ -25,6 +26,14 @@ LARGEST_AMOUNT = (
     10**12
 )  # of a line, in any currency: a bar code in the price column must not overflow the sums of all others
 LARGEST_QUANTITY = 10**9
+
+
+def agrees_with_its_price() -> Column:
+    """amount is quantity x unit_price, both without their sign, where the price may be rounded to the cent."""
+    quantity = F.abs("quantity")
+    rounded = F.lit(Decimal("0.005")) * (quantity + 1)
+    return F.abs(F.abs("amount") - quantity * F.abs("unit_price")) <= rounded
+
 
 ORDER_LINES = Table(
     name="silver.order_lines",
@@ -78,6 +87,11 @@ ORDER_LINES = Table(
         NotNull("received_unit_price", called="unit_price"),
         NotNegative("unit_price"),
         Reads("amount", "received_amount", f"below {LARGEST_AMOUNT:,}"),
+    ),
+    measured=(
+        Plausible(
+            "the amount is not quantity x unit_price", ("amount", "quantity", "unit_price"), agrees_with_its_price
+        ),
     ),
 )
 

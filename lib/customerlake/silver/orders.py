@@ -1,5 +1,7 @@
 """silver.orders: one row per order, summed from its lines."""
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -13,6 +15,7 @@ ORDERS = Table(
     columns=(
         Field("order_id", T.StringType(), "order, or the return of one"),
         Field("customer_id", T.StringType(), "customer; null for an anonymous sale", personal="identify"),
+        Field("shop_customer_id", T.StringType(), "the shop's number of the customer", personal="identify"),
         Field("ordered_at", T.TimestampType(), "instant of its first line", unit="UTC"),
         Field("ordered_on", T.DateType(), "day of its first line in the feed's time zone"),
         Field("channel", T.StringType(), "where it was sold"),
@@ -44,6 +47,7 @@ def orders(order_lines: DataFrame) -> DataFrame:
 
     Lines that are neither sold for money nor taken back (gifts, stock corrections) count as lines, without an amount.
     The lines of an order name one customer, country and channel; where some name none or they differ, the least stands.
+    The customer is the shop's number until `with_customers` says whose it is.
     """
     counts = F.col("is_sale") | F.col("is_return")
     is_product = counts & F.col("is_product")
@@ -60,9 +64,27 @@ def orders(order_lines: DataFrame) -> DataFrame:
             F.max("_batch").alias("_batch"),
         )
         .join(order_lines.transform(products_by_order), on="order_id", how="left")
-        .withColumn("count_products", F.coalesce("count_products", F.lit(0)))
+        .withColumns(
+            {"count_products": F.coalesce("count_products", F.lit(0)), "shop_customer_id": F.col("customer_id")}
+        )
         .transform(ORDERS.conform)
     )
+
+
+def with_customers(identities: DataFrame) -> Callable[[DataFrame], DataFrame]:
+    """Orders under the customers that their numbers are of; a number that no record resolves stands for itself."""
+    numbers = identities.where("source = 'shop'").select(
+        F.col("source_record_id").alias("shop_customer_id"), F.col("customer_id").alias("_resolved")
+    )
+
+    def named(orders: DataFrame) -> DataFrame:
+        return (
+            orders.join(numbers, on="shop_customer_id", how="left")
+            .withColumn("customer_id", F.coalesce("_resolved", "shop_customer_id"))
+            .drop("_resolved")
+        )
+
+    return named
 
 
 def products_by_order(order_lines: DataFrame) -> DataFrame:

@@ -19,8 +19,13 @@ MONTH = "happened_month"
 Typed = Callable[[DataFrame], DataFrame]
 
 
-def silver_table(source: Source, name: str) -> Table:
-    """The table of a feed's typed records. Events are kept apart by month, states carry whether they were deleted."""
+def silver_table(
+    source: Source, name: str, *, checks: tuple[Check, ...] = (), measured: tuple[Check, ...] = ()
+) -> Table:
+    """The table of a feed's typed records. Events are kept apart by month, states carry whether they were deleted.
+
+    The contract gives its checks; `checks` are those that it says in words alone.
+    """
     technical = [
         Field(
             "count_received", T.LongType(), "records received of this key: repeated ones and older states among them"
@@ -39,7 +44,8 @@ def silver_table(source: Source, name: str) -> Table:
         key=source.key,
         partitioned_by=(MONTH,) if source.is_event else (),
         columns=(*[Field(c.name, c.type, c.doc, c.unit, c.personal) for c in source.columns], *technical),
-        checks=tuple(_checks(source)),
+        checks=(*_checks(source), *checks),
+        measured=measured,
     )
 
 

@@ -44,7 +44,9 @@ def clusters(records: Ids, links: Pairs, weights: Weights, conflicts: Pairs) -> 
     is_inside = is_apart[np.searchsorted(records, links[0])]
     left, right, weight = links[0][is_inside], links[1][is_inside], weights[is_inside]
     order = np.lexsort((right, left, -weight))
-    merged = _merged(left[order].tolist(), right[order].tolist(), zip(*(ids.tolist() for ids in conflicts), strict=True))
+    merged = _merged(
+        left[order].tolist(), right[order].tolist(), zip(*(ids.tolist() for ids in conflicts), strict=True)
+    )
     result = whole.copy()
     inside = records[is_apart]
     result[is_apart] = [merged.get(record, record) for record in inside.tolist()]

@@ -4,9 +4,10 @@ A level's weight is log2(m / u): m, how often records of one person agree like t
 weights of the comparisons and of the prior add up to the log2 odds that two records are one person's.
 
 Source: Fellegi & Sunter (1969), "A theory for record linkage", JASA 64; u by random pairs and m by expectation
-        maximisation as in Splink, https://moj-analytical-services.github.io/splink; term frequencies as in Winkler (2000).
+        maximisation as Splink does it (moj-analytical-services); term frequencies as in Winkler (2000).
 """
 
+import logging
 from collections.abc import Sequence
 from math import log2
 from typing import Any
@@ -20,7 +21,9 @@ from customerlake.errors import ModelError
 from customerlake.silver.identity.comparison import UNKNOWN, Comparison, compared
 
 RANDOM_PAIRS = 1_000_000
-SMALLEST = 1e-7  # a probability that nothing was seen of
+SMALLEST = 1e-7
+UNSEEN = {"m": (0.5, 0.02, 0.1), "u": (1e-4, 1e-3, 0.99)}
+"""What is taken for a level that no pair was at: the closest level, one between, and no agreement."""
 FEWEST_RECORDS = 50
 
 
@@ -50,7 +53,7 @@ class MatchWeights(BaseModel):
         return log2(self.prior / (1 - self.prior))
 
     def weight_of(self, comparison: Comparison) -> Column:
-        """What the pair's level tells, in bits; of an agreement by frequency, m against the rarer of the two values."""
+        """What the pair's level tells, in bits; of an agreement by frequency, m against that of the commoner value."""
         known = self.levels[comparison.name]
         level = F.col(comparison.level_column)
         told = F.when(level == UNKNOWN, 0.0)
@@ -58,7 +61,8 @@ class MatchWeights(BaseModel):
             said: Column = F.lit(one.weight)
             if place < len(comparison.levels) and comparison.levels[place].is_of_frequency:
                 frequency = F.greatest(*[F.col(f"{comparison.of_frequency}_frequency_{side}") for side in "lr"])
-                said = F.coalesce(F.log2(F.lit(one.m) / frequency), said)
+                # not m / frequency: on nulls that a left join made, sail finds a division by zero
+                said = F.coalesce(F.lit(log2(one.m)) - F.log2(frequency), said)
             told = told.when(level == place, said)
         return told
 
@@ -69,11 +73,12 @@ def weighed(pairs: DataFrame, comparisons: Sequence[Comparison], weights: MatchW
     total = F.lit(weights.prior_weight)
     for name in told:
         total = total + F.col(name)
+    odds_against = F.pow(F.lit(2.0), -F.col("match_weight"))
     return (
         compared(pairs, comparisons)
         .withColumns(told)
         .withColumn("match_weight", total)
-        .withColumn("match_probability", 1 / (1 + F.pow(F.lit(2.0), -F.col("match_weight"))))
+        .withColumn("match_probability", F.pow(1 + odds_against, F.lit(-1.0)))  # see weight_of: no division
     )
 
 
@@ -107,6 +112,7 @@ def learn(
         blocking_rules_to_generate_predictions=[block_on(*columns) for columns in trained_within],
     )
     linker = Linker(engine.register(records), settings)
+    logging.getLogger("splink").setLevel(logging.ERROR)  # it narrates; what it found goes into a table
     training = linker.training
     training.estimate_probability_two_random_records_match(list(certain), recall=recall_of_certain)
     training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=seed)
@@ -130,13 +136,18 @@ def _learnt(kept: dict[str, Any], comparisons: Sequence[Comparison], count: int)
     for comparison, of_splink in zip(comparisons, kept["comparisons"], strict=True):
         found = [level for level in of_splink["comparison_levels"] if not level.get("is_null_level")]
         levels[comparison.name] = tuple(
-            LevelWeight(level=name, m=_probability(level, "m"), u=_probability(level, "u"))
-            for name, level in zip(comparison.level_names(), found, strict=True)
+            LevelWeight(level=name, m=_probability(level, "m", place), u=_probability(level, "u", place))
+            for name, level, place in zip(comparison.level_names(), found, _places(len(found)), strict=True)
         )
     return MatchWeights(prior=prior, levels=levels, count_records=count)
 
 
-def _probability(level: dict[str, Any], name: str) -> float:
+def _places(count: int) -> list[int]:
+    """Of the levels of a comparison: 0 the closest, 1 between, 2 no agreement."""
+    return [0, *[1] * (count - 2), 2]
+
+
+def _probability(level: dict[str, Any], name: str, place: int) -> float:
     """Splink says nothing, or a text, of a level that it never saw."""
     found = level.get(f"{name}_probability")
-    return max(float(found), SMALLEST) if isinstance(found, int | float) else SMALLEST
+    return max(float(found), SMALLEST) if isinstance(found, int | float) else UNSEEN[name][place]
