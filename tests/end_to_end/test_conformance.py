@@ -81,7 +81,8 @@ def test_every_table_is_compared(real_lake):
 
     assert compared == {
         "bronze.files", "bronze.landings", "bronze.sales", "quarantine.order_lines", "silver.order_lines",
-        "silver.customer_records", "silver.identities", "silver.orders", "silver.cancellations", "silver.customers", "silver.products", "gold.rfm",
+        "silver.customer_records", "silver.identities",
+        "silver.orders", "silver.cancellations", "silver.customers", "silver.products", "gold.rfm",
         "gold.customer_value", "gold.purchase_behaviour", "gold.kpis", "gold.profile_statistics", "gold.customer_360",
         "features.snapshot", "features.labels", "ops.quality", "ops.runs",
     }  # fmt: skip

@@ -51,10 +51,14 @@ CARDS = (
     "happened_at",
 )
 STEPS = ("land_files", "records", "order_lines", "customer_records", "identities", "orders", "customers")
-GIVEN = ["Olivia", "Emma", "Margaret", "Susan", "Sarah", "Victoria", "Rebecca", "Charlotte", "Hannah", "Grace",
-         "William", "Robert", "James", "Richard", "Michael", "Thomas", "David", "Andrew", "Christopher", "Anthony"]  # fmt: skip
-FAMILY = ["Smith", "Jones", "Taylor", "Brown", "Wilson", "Davies", "Robinson", "Wright", "Thompson", "Evans", "Walker",
-          "Roberts", "Green", "Wood", "Jackson", "Clarke", "Mitchell", "Bailey", "Marshall", "Cook", "Kelly", "Murphy"]  # fmt: skip
+GIVEN = [
+    "Olivia", "Emma", "Margaret", "Susan", "Sarah", "Victoria", "Rebecca", "Charlotte", "Hannah", "Grace", "William",
+    "Robert", "James", "Richard", "Michael", "Thomas", "David", "Andrew", "Christopher", "Anthony",
+]  # fmt: skip
+FAMILY = [
+    "Smith", "Jones", "Taylor", "Brown", "Wilson", "Davies", "Robinson", "Wright", "Thompson", "Evans", "Walker",
+    "Roberts", "Green", "Wood", "Jackson", "Clarke", "Mitchell", "Bailey", "Marshall", "Cook", "Kelly", "Murphy",
+]  # fmt: skip
 
 
 class Shop:
@@ -336,20 +340,24 @@ def test_every_link_says_what_it_is_made_of(busy_shop):
     assert linked >= 80
 
 
+def profile(number, given="", family="", birth="", email="", phone=""):
+    return (number, "", given, family, birth, email, phone, "", "", "", "2024-01-01 10:00:00")
+
+
 HARD = [
-    ("N1", "", "", "", "", "", "", "", "", "", "2024-01-01 10:00:00"),  # nothing but a number
-    ("N2", "", "", "", "", "", "", "", "", "", "2024-01-01 10:00:00"),
-    ("N3", "", "🙂🙂", "🙂", "", "", "", "", "", "", "2024-01-01 10:00:00"),
-    ("N4", "", "🙂🙂", "🙂", "", "", "", "", "", "", "2024-01-01 10:00:00"),
-    ("N5", "", "x" * 10_000, "y" * 10_000, "0001-01-01", "me@mail.example", "me@mail.example", "", "", "", "2024-01-01 10:00:00"),
-    ("N6", "", "x" * 9_999, "y" * 10_000, "9999-12-31", "07700 900123", "07700 900123", "", "", "", "2024-01-01 10:00:00"),
-    ("N7", "", "Ann", "\ufffd\ufffd", "9999-12-31", "@", "+", "", "", "", "2024-01-01 10:00:00"),
-    ("N8", "", "Bob", "\ufffd\ufffd", "9999-12-31", "@", "+", "", "", "", "2024-01-01 10:00:00"),
-]  # fmt: skip
+    profile("N1"),  # nothing but a number
+    profile("N2"),
+    profile("N3", "🙂🙂", "🙂"),
+    profile("N4", "🙂🙂", "🙂"),
+    profile("N5", "x" * 10_000, "y" * 10_000, "0001-01-01", "me@mail.example", "me@mail.example"),
+    profile("N6", "x" * 9_999, "y" * 10_000, "9999-12-31", "07700 900123", "07700 900123"),
+    profile("N7", "Ann", "\ufffd\ufffd", "9999-12-31", "@", "+"),
+    profile("N8", "Bob", "\ufffd\ufffd", "9999-12-31", "@", "+"),
+]
 
 
 def test_records_that_say_nothing_or_nonsense_are_all_there_and_merge_with_nobody(busy_shop):
-    shared = [(f"S{n}", "", "", "", "", "info@mail.example", "", "", "", "", "2024-01-01 10:00:00") for n in range(300)]
+    shared = [profile(f"S{n}", email="info@mail.example") for n in range(300)]
     busy_shop.land("crm_profiles", CRM, HARD + shared)
 
     outcomes = busy_shop.run()
@@ -366,7 +374,7 @@ def test_records_that_say_nothing_or_nonsense_are_all_there_and_merge_with_nobod
 
 @pytest.mark.before_an_engine
 def test_a_shop_that_has_sales_alone_has_its_numbers_as_customers(shop):
-    (shop.folder / "lake.yaml").write_text(LAKE.split("  crm_profiles")[0])
+    (shop.folder / "lake.yaml").write_text(LAKE.partition("  crm_profiles")[0])
     shop.land("sales", SALES, [(str(n), "A", 1, "2024-03-01 10:00:00", "2.50", str(n), "France") for n in range(60)])
 
     shop.run()

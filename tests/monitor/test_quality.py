@@ -9,7 +9,7 @@ from customerlake.contracts.checks import NotNull
 from customerlake.contracts.table import Field, Table
 from customerlake.errors import ConfigError
 from customerlake.monitor.measures import Measured
-from customerlake.monitor.quality import QUALITY, failures, refuse_unknown, scorecard
+from customerlake.monitor.quality import QUALITY, failures, of_new_rows, refuse_unknown, scorecard
 from customerlake.runtime.config import QualityConfig, TableQuality
 
 pytestmark = pytest.mark.before_an_engine
@@ -40,10 +40,10 @@ def found(rows=100, *, missing=(0, 0, 0), keys=None, broken=None, inconsistent=0
     )
 
 
-def rows_of(counts, *, table=VISITS, accepted=100, quarantined=0, newest_day=DEC_9, **config):
+def rows_of(counts, *, table=VISITS, received=100, quarantined=0, newest_day=DEC_9, **config):
     """The scorecard by dimension and column."""
     rows = scorecard(
-        table, counts, accepted=accepted, quarantined=quarantined, newest_day=newest_day, config=QualityConfig(**config)
+        table, counts, received=received, quarantined=quarantined, newest_day=newest_day, config=QualityConfig(**config)
     )
     return {(row["dimension"], row["column"]): row for row in rows}
 
@@ -81,14 +81,14 @@ def test_a_lake_file_may_ask_for_less_of_a_required_column():
 
 
 def test_validity_is_accepted_of_accepted_and_quarantined():
-    rows = rows_of(found(), accepted=90, quarantined=30)
+    rows = rows_of(found(), received=120, quarantined=30)
 
     assert seen(rows["validity", "*"]) == (0.75, 120, 30, 0.9, False)
     assert rows["validity", "*"]["finding"] == "30 of 120 rows are in quarantine.visits, with their reasons"
 
 
 def test_a_table_of_which_every_row_was_rejected_has_a_validity_of_zero():
-    rows = rows_of(found(rows=0), accepted=0, quarantined=50)
+    rows = rows_of(found(rows=0), received=50, quarantined=50)
 
     assert seen(rows["validity", "*"]) == (0.0, 50, 50, 0.9, False)
 
@@ -144,7 +144,7 @@ def test_a_table_whose_events_have_no_day_has_no_timeliness():
 def test_a_table_has_the_thresholds_of_all_tables_but_those_of_its_own():
     config = {"validity": 0.99, "uniqueness": 0.5, "tables": {"silver.visits": TableQuality(validity=0.7)}}
 
-    rows = rows_of(found(keys=60), accepted=80, quarantined=20, **config)
+    rows = rows_of(found(keys=60), received=100, quarantined=20, **config)
 
     assert seen(rows["validity", "*"]) == (0.8, 100, 20, 0.7, True)
     assert seen(rows["uniqueness", "*"]) == (0.6, 100, 40, 0.5, True)
@@ -153,7 +153,7 @@ def test_a_table_has_the_thresholds_of_all_tables_but_those_of_its_own():
 def test_thresholds_of_another_table_do_not_count():
     tables = {"silver.orders": TableQuality(validity=0.1)}
 
-    assert rows_of(found(), accepted=80, quarantined=20, tables=tables)["validity", "*"]["threshold"] == 0.9
+    assert rows_of(found(), received=100, quarantined=20, tables=tables)["validity", "*"]["threshold"] == 0.9
 
 
 @pytest.mark.parametrize(("rows", "is_passed"), [(19, None), (20, False)])
@@ -165,7 +165,7 @@ def test_a_share_of_fewer_rows_than_can_be_judged_is_kept_and_not_judged(rows, i
 
 
 def test_an_empty_table_has_no_shares_and_fails_nothing():
-    rows = rows_of(found(rows=0, newest_on=None), accepted=0, fewest_rows=1)
+    rows = rows_of(found(rows=0, newest_on=None), received=0, fewest_rows=1)
 
     assert {row["value"] for row in rows.values()} == {None}
     assert failures(rows.values()) == []
@@ -218,3 +218,56 @@ def test_a_threshold_of_a_column_that_there_is_not_is_refused_with_those_there_a
 
 def test_thresholds_of_known_tables_and_columns_are_taken():
     refuse_unknown(QualityConfig(tables={"silver.visits": TableQuality(columns={"shop": 1.0})}), [VISITS])
+
+
+def validity(run, day, received, rejected, column="*", is_passed=True):
+    return {
+        "run_id": run, "table": VISITS.name, "dimension": "validity", "column": column, "count_rows": received,
+        "count_failed": rejected, "is_passed": is_passed, "measured_at": day,
+    }  # fmt: skip
+
+
+def of_new(received, quarantined, history):
+    rows = scorecard(
+        VISITS, found(), received=received, quarantined=quarantined, newest_day=DEC_9, config=QualityConfig()
+    )
+    return of_new_rows(rows, history, QualityConfig())
+
+
+def test_a_bad_day_fails_by_itself_however_large_the_lake():
+    (row,) = of_new(1_000_100, 60, [validity("a", 1, 1_000_000, 10)])
+
+    assert (row["column"], row["value"], row["count_rows"], row["count_failed"], row["is_passed"]) == (
+        "new rows", 0.5, 100, 50, False,
+    )  # fmt: skip
+    assert row["finding"] == "50 of 100 rows received since the last run were rejected"
+
+
+def test_what_failed_is_judged_again_with_what_came_since():
+    before = [
+        validity("a", 1, 1_000, 0),
+        validity("b", 2, 1_100, 50),
+        validity("b", 2, 100, 50, column="new rows", is_passed=False),
+    ]
+
+    (row,) = of_new(1_120, 50, before)
+
+    assert (row["count_rows"], row["count_failed"]) == (120, 50)
+
+
+@pytest.mark.parametrize(
+    ("history", "received", "quarantined"),
+    [
+        pytest.param([], 100, 50, id="never measured before"),
+        pytest.param([validity("a", 1, 100, 5)], 100, 5, id="nothing new"),
+        pytest.param([validity("a", 1, 100, 50)], 130, 20, id="a replay took rows out of quarantine"),
+    ],
+)
+def test_without_rows_that_are_new_and_only_that_nothing_is_said_of_them(history, received, quarantined):
+    assert of_new(received, quarantined, history) == []
+
+
+def test_of_a_few_new_rows_the_share_is_kept_and_not_judged():
+    (row,) = of_new(110, 10, [validity("a", 1, 100, 0)])
+
+    assert (row["value"], row["threshold"], row["is_passed"]) == (0.0, None, None)

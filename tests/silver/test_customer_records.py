@@ -589,9 +589,9 @@ def after(spark, landings):
 
 @given(lines=drawn_lines)
 def test_lines_in_any_order_of_arrival_and_twice_give_the_same_records(spark, lines):
-    landings = [[one for one, is_later in lines if is_later == later] for later in (True, False)]
+    earlier, later = ([one for one, is_later in lines if is_later == wanted] for wanted in (False, True))
 
-    arrived = after(spark, [landing for landing in [*landings, *landings[::-1]] if landing])
+    arrived = after(spark, [landing for landing in (later, earlier, later) if landing])
 
     assert arrived == after(spark, [[one for one, _ in lines]])
 

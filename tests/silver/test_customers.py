@@ -118,6 +118,14 @@ def test_a_customer_has_of_each_attribute_what_survives_and_where_it_is_from(spa
     assert_df_equality(found, expected, ignore_nullable=True)
 
 
+def test_initials_stand_back_behind_names(spark):
+    crm = {"source": CRM, "first_name": "A.", "last_name": "M."}
+    ticket = {"source": TICKETS, "first_name": "Anna", "last_name": "Marten"}
+
+    assert only(summed(spark, crm, ticket), "first_name", "last_name") == ("Anna", "Marten")
+    assert only(summed(spark, crm), "first_name", "last_name") == ("A.", "M.")
+
+
 def test_what_no_record_says_is_null_and_so_is_where_it_is_from(spark):
     assert only(summed(spark, {}), "email", "email_from", "postcode", "city", "postcode_from") == (None,) * 5
 

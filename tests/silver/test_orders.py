@@ -182,6 +182,7 @@ def test_an_order_follows_its_number_to_another_customer_and_back(spark):
     assert customers_of(once) == {"of 17850": ("17000", "17850")}
     assert customers_of(with_customers(merged)(once)) == {"of 17850": ("17000", "17850")}
     assert customers_of(with_customers(parted)(once)) == {"of 17850": ("17850", "17850")}
+    assert customers_of(with_customers(parted.limit(0))(once)) == {"of 17850": ("17850", "17850")}
 
 
 drawn_lines = st.lists(

@@ -177,3 +177,16 @@ def test_a_number_that_refers_to_nothing_is_measured_and_one_that_is_not_given_i
         found.append(measured(events, accepted, known, event=None).broken)
 
     assert found == [{"campaign_id is not in silver.campaigns": count} for count in (0, 1, 0)]
+
+
+def test_a_feed_may_write_days_in_several_formats(received):
+    feed = Feed(path="landing", date_format="dd.MM.yyyy", other_date_formats=("dd/MM/yyyy", "yyyyMMdd"))
+    typed_days = typed_by(SOURCES["crm_profiles"], feed, time_zone="UTC", currency="GBP")
+
+    def birth(text):
+        (row,) = received("crm_profiles", {"birth_on": text}).transform(typed_days).collect()
+        return row["birth_on"]
+
+    texts = ("31.12.1980", "31/12/1980", "19801231", "1980-12-31")
+    assert {str(birth(text)) for text in texts} == {"1980-12-31"}
+    assert birth("12-31-1980") is None

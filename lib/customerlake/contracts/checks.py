@@ -211,7 +211,7 @@ class Plausible:
 
 @dataclass(frozen=True)
 class Unique:
-    """Reject every row whose `columns` another row of the frame has too; a null in any of them passes. See `looked_up`."""
+    """Reject rows whose `columns` another row of the frame has too; a null in any of them passes. See `looked_up`."""
 
     columns: tuple[str, ...]
 

@@ -7,16 +7,27 @@ from typing import Any
 import yaml
 from pyspark.sql import functions as F
 
-from customerlake.bronze.sources import SOURCES
+from customerlake.bronze.sources import OF_SALES, SOURCES
 from customerlake.contracts.quarantine import quarantine_table
+from customerlake.contracts.source import bronze_table
 from customerlake.contracts.table import Table
 from customerlake.errors import ContractError
 from customerlake.monitor.history import Fresh, RowCount
 from customerlake.monitor.measures import measured
-from customerlake.monitor.quality import QUALITY, WHOLE, Row, failures, fresh_within_days, refuse_unknown, scorecard
+from customerlake.monitor.quality import (
+    QUALITY,
+    WHOLE,
+    Row,
+    failures,
+    fresh_within_days,
+    of_new_rows,
+    refuse_unknown,
+    scorecard,
+)
 from customerlake.runtime.config import QualityConfig
 from customerlake.runtime.job import Run
 from customerlake.silver.feeds import OF_FEED
+from customerlake.silver.order_lines import ORDER_LINES
 
 EVENTS = {table.name: SOURCES[feed].at for feed, table in OF_FEED.items()}
 DAYS = ("ordered_on", "cancelled_on", "last_seen_on")  # of tables that are made of events of others
@@ -33,8 +44,10 @@ def check_quality(run: Run, tables: Iterable[Table]) -> None:
     there = {table.name: table for table in judged if run.lake.exists(table)}
     if not there:
         return
-    rows = with_findings(_measured(run, list(there.values()), config), config)
-    history = [*_history(run), *rows]
+    before = _history(run)
+    measured_rows = _measured(run, list(there.values()), config)
+    rows = with_findings([*measured_rows, *of_new_rows(measured_rows, before, config)], config)
+    history = [*before, *rows]
     run.record(QUALITY, rows)
     usual = RowCount(*config.usual_rows, runs=config.usual_over_runs)
     for finding in filter(None, (usual.finding(name, history) for name in there)):
@@ -97,7 +110,7 @@ def _measured(run: Run, tables: Sequence[Table], config: QualityConfig) -> list[
         for row in scorecard(
             table,
             counts,
-            accepted=run.lake.count(table),
+            received=received(run, table),
             quarantined=run.lake.count(quarantine_table(table)),
             newest_day=newest_day,
             config=config,
@@ -106,11 +119,18 @@ def _measured(run: Run, tables: Sequence[Table], config: QualityConfig) -> list[
 
 
 def _history(run: Run) -> list[Row]:
-    """Of the runs before, how many rows each table had."""
-    kept = run.read(QUALITY).where(F.col("dimension") == "uniqueness")
-    names = ("run_id", "table", "dimension", "count_rows", "measured_at")
+    """Of the runs before, how many rows each table had, and how many were received and rejected."""
+    kept = run.read(QUALITY).where(F.col("dimension").isin("uniqueness", "validity"))
+    names = ("run_id", "table", "dimension", "column", "count_rows", "count_failed", "is_passed", "measured_at")
     rows: list[Row] = kept.select(*names).toArrow().to_pylist()  # by Arrow instants keep their time zone
     return rows
+
+
+def received(run: Run, table: Table) -> int:
+    """Rows that were ever received for a table: those of bronze, where it is still there."""
+    feeds = OF_SALES if table.name == ORDER_LINES.name else [f for f, own in OF_FEED.items() if own.name == table.name]
+    held = run.lake.count(table) + run.lake.count(quarantine_table(table))
+    return max(held, sum(run.lake.count(bronze_table(SOURCES[feed])) for feed in feeds))
 
 
 def _called(row: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from customerlake.runtime.config import QualityConfig
 
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
 Row = dict[str, Any]
-WHOLE = "*"
+WHOLE, NEW = "*", "new rows"
 
 QUALITY = Table(
     name="ops.quality",
@@ -25,7 +25,7 @@ QUALITY = Table(
         Field("run_id", T.StringType(), "run that measured it"),
         Field("table", T.StringType(), "silver table"),
         Field("dimension", T.StringType(), "completeness, validity, uniqueness, consistency or timeliness"),
-        Field("column", T.StringType(), f"of completeness; {WHOLE}: the table as a whole"),
+        Field("column", T.StringType(), f"of completeness; {WHOLE}: the table as a whole; {NEW}: of validity"),
         Field("value", T.DoubleType(), "what was found; null for a table without rows", unit="share"),
         Field("count_rows", T.LongType(), "rows that were looked at; of a whole table's completeness, their values"),
         Field("count_failed", T.LongType(), "of these, those that fail; null for timeliness"),
@@ -39,14 +39,14 @@ QUALITY = Table(
 
 
 def scorecard(
-    table: Table, found: Measured, *, accepted: int, quarantined: int, newest_day: date | None, config: QualityConfig
+    table: Table, found: Measured, *, received: int, quarantined: int, newest_day: date | None, config: QualityConfig
 ) -> list[Row]:
     """The rows of ops.quality about one table, without run_id and measured_at.
 
     completeness  share of values that are not null: of each declared column, and of all of them together. Judged are
                   the columns of the key and those that a check asks for, and others that the lake file names.
-    validity      accepted / (accepted + quarantined), for tables with checks: rows of the table, whatever became of
-                  them later, and rows in its quarantine.
+    validity      share of the rows received that are not in quarantine, for tables with checks; `of_new_rows` has the
+                  same of what came since the last run that passed.
     uniqueness    distinct keys / rows.
     consistency   share of rows that break none of the rules in `measured`, for tables that have any.
     timeliness    1 when the newest event is at most fresh_within_days behind `newest_day`, the newest day of the lake;
@@ -64,7 +64,7 @@ def scorecard(
     values = columns * found.count_rows
     rows.append(_share(table, "completeness", missing, values, f"{missing:,} of {values:,} values are missing"))
     if table.checks:
-        rejects, received = quarantine_table(table).name, accepted + quarantined
+        rejects = quarantine_table(table).name
         said = f"{quarantined:,} of {received:,} rows are in {rejects}, with their reasons"
         rows.append(_judged(table, "validity", quarantined, received, said, config))
     repeated = found.count_rows - found.count_keys
@@ -77,6 +77,25 @@ def scorecard(
     if found.newest_on and newest_day:
         rows.append(_timeliness(table, found.count_rows, found.newest_on, newest_day, config))
     return [_passed(row, config.fewest_rows) for row in rows]
+
+
+def of_new_rows(rows: Sequence[Row], history: Iterable[Row], config: QualityConfig) -> list[Row]:
+    """Validity of what each table received since the last run in which it passed: a bad day does not drown in a lake.
+
+    No row for a table that was not measured before, that received nothing, or whose quarantine shrank by a replay.
+    """
+    of_validity = sorted((r for r in history if r["dimension"] == "validity"), key=lambda r: r["measured_at"])
+    failed = {(row["run_id"], row["table"]) for row in of_validity if row["is_passed"] is False}
+    last = {r["table"]: r for r in of_validity if r["column"] == WHOLE and (r["run_id"], r["table"]) not in failed}
+    found = []
+    for row in (row for row in rows if row["dimension"] == "validity" and row["table"] in last):
+        received = row["count_rows"] - last[row["table"]]["count_rows"]
+        rejected = row["count_failed"] - last[row["table"]]["count_failed"]
+        if received > 0 and 0 <= rejected <= received:
+            said = f"{rejected:,} of {received:,} rows received since the last run were rejected"
+            new = {"column": NEW, "value": 1 - rejected / received, "count_rows": received, "count_failed": rejected}
+            found.append(_passed(row | new | {"finding": said if rejected else None}, config.fewest_rows))
+    return found
 
 
 def failures(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

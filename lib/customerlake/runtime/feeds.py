@@ -148,6 +148,7 @@ class Feed(Values):
     records_at: str = ""  # of json: where the list of records is, as in data.items; empty: the file is the list
     timestamp_format: Pattern = "yyyy-MM-dd HH:mm:ss"  # Spark's letters, epoch_seconds or epoch_millis
     date_format: Pattern = "yyyy-MM-dd"
+    other_date_formats: tuple[Pattern, ...] = ()  # tried in their order where date_format does not read a day
     decimal_comma: bool = False  # 1.234,50 is 1234.50
     time_zone: TimeZone | None = None  # of its times; none: the lake's
     columns: dict[str, str | None] = {}  # the contract's name -> the source's; null: the source has none

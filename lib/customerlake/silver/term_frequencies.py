@@ -19,7 +19,7 @@ TERM_FREQUENCIES = Table(
     columns=(
         Field("column", T.StringType(), "of silver.customer_records"),
         Field("value", T.StringType(), "a value; null: any that is not listed", personal="identify"),
-        Field("frequency", T.DoubleType(), "of a stranger who has it, too", unit="share"),
+        Field("frequency_share", T.DoubleType(), "of strangers who have it, too", unit="share"),
     ),
 )
 
@@ -45,7 +45,7 @@ def _of_name(records: DataFrame, name: str) -> DataFrame:
     return (
         common.unionByName(rare)
         .join(F.broadcast(of_all), on=F.lit(True), how="inner")
-        .withColumns({"column": F.lit(name), "frequency": F.col("count") / F.col("of_all")})
+        .withColumns({"column": F.lit(name), "frequency_share": F.col("count") / F.col("of_all")})
         .transform(TERM_FREQUENCIES.conform)
     )
 
@@ -71,7 +71,7 @@ def _of_identifier(records: DataFrame, name: str) -> DataFrame:
         .withColumns(
             {
                 "column": F.lit(name),
-                "frequency": F.least((F.col("others") + F.col("usual")) / F.col("values"), F.lit(1.0)),
+                "frequency_share": F.least((F.col("others") + F.col("usual")) / F.col("values"), F.lit(1.0)),
             }
         )
         .transform(TERM_FREQUENCIES.conform)
@@ -83,9 +83,9 @@ def with_frequencies(records: DataFrame, frequencies: DataFrame, columns: Sequen
     for name in columns:
         of_column = frequencies.where(F.col("column") == name)
         listed = of_column.where("value IS NOT NULL").select(
-            F.col("value").alias(name), F.col("frequency").alias("_listed")
+            F.col("value").alias(name), F.col("frequency_share").alias("_listed")
         )
-        rare = of_column.where("value IS NULL").select(F.col("frequency").alias("_rare"))
+        rare = of_column.where("value IS NULL").select(F.col("frequency_share").alias("_rare"))
         records = (
             records.join(F.broadcast(listed), on=name, how="left")
             .join(F.broadcast(rare), how="left", on=F.lit(True))

@@ -156,7 +156,7 @@ def _typed(column: Received, feed: Feed, zone: str) -> Column:
     if isinstance(kind, T.TimestampType):
         return instant(text, pattern=feed.timestamp_format, time_zone=zone)
     if isinstance(kind, T.DateType):
-        return day(text, pattern=feed.date_format)
+        return F.coalesce(*[day(text, pattern=one) for one in (feed.date_format, *feed.other_date_formats)])
     if isinstance(kind, T.BooleanType):
         return yes_or_no(text)
     if isinstance(kind, T.IntegerType | T.LongType):

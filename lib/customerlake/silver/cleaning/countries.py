@@ -8,29 +8,14 @@ from babel.core import get_global
 from pyspark.sql import Column
 
 from customerlake.silver.cleaning.letters import composed, without_accents
-from customerlake.silver.cleaning.reference import once_per_value, reference_rows
+from customerlake.silver.cleaning.reference import once_per_value, reference_pairs
 
 LONGEST_COUNTRY = 100  # signs
 LANGUAGES = (
     "en", "de", "fr", "es", "it", "nl", "pt", "da", "sv", "nb", "fi", "is", "pl", "cs",
     "sk", "hu", "ro", "bg", "el", "tr", "ru", "uk", "ar", "he", "ja", "ko", "zh", "zh_Hant",
 )  # fmt: skip
-OF_NO_COUNTRY = (
-    "AC",
-    "CP",
-    "CQ",
-    "DG",
-    "EA",
-    "EU",
-    "EZ",
-    "IC",
-    "QO",
-    "TA",
-    "UN",
-    "XA",
-    "XB",
-    "ZZ",
-)  # reserved, not assigned
+OF_NO_COUNTRY = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}  # reserved
 KIND_OF_STATE = "republic|kingdom|state|commonwealth|principality|grand duchy|sultanate"
 IN_FRONT = re.compile(rf"^(the |((federal|democratic|islamic|arab) )*({KIND_OF_STATE}) of (the )?)")
 
@@ -64,22 +49,19 @@ def _key(name: str) -> str:
 @cache
 def _codes() -> dict[str, str]:
     """The codes of two letters and, by CLDR's aliases, of three."""
-    two = {
-        code: code for code in Locale("en").territories if re.fullmatch("[A-Z]{2}", code) and code not in OF_NO_COUNTRY
-    }
-    aliases = get_global("territory_aliases")
-    three = {
-        code: to[0] for code, to in aliases.items() if re.fullmatch("[A-Z]{3}", code) and len(to) == 1 and to[0] in two
-    }
-    return three | two
+    two = {code for code in map(str, Locale("en").territories) if re.fullmatch("[A-Z]{2}", code)} - OF_NO_COUNTRY
+    aliases = get_global("territory_aliases").items()
+    three = {code: to[0] for code, to in aliases if re.fullmatch("[A-Z]{3}", code) and len(to) == 1 and to[0] in two}
+    return three | {code: code for code in two}
 
 
 @cache
 def _names() -> dict[str, str]:
-    named: dict[str, set[str]] = {}
+    """Codes by every name that is one country's alone."""
+    codes: dict[str, set[str]] = {}
     for language in LANGUAGES:
         for code, name in Locale.parse(language).territories.items():
-            if code in _codes().values():
-                named.setdefault(_key(without_accents(name)), set()).add(code)
-    certain = {name: next(iter(codes)) for name, codes in named.items() if len(codes) == 1}
-    return certain | {_key(without_accents(name)): code for name, code in reference_rows("country_names")}
+            if code in _codes():
+                codes.setdefault(_key(without_accents(str(name))), set()).add(str(code))
+    certain = {name: next(iter(of_name)) for name, of_name in codes.items() if len(of_name) == 1}
+    return certain | {_key(without_accents(name)): code for name, code in reference_pairs("country_names").items()}

@@ -12,7 +12,7 @@ LONGEST_ADDRESS = 254  # signs, RFC 5321 with erratum 1690
 SIGNS = r"[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[\p{L}\p{N}]([\p{L}\p{N}-]*[\p{L}\p{N}])?"
 ADDRESS = rf"^{SIGNS}(\.{SIGNS})*@({LABEL}\.)+(\p{{L}}{{2,}}|xn--[a-z0-9-]+)$"
-NEVER_READ = r"^(no|do-?not|nicht|ne-pas)[-_.]?(reply|respond|antworten|repondre)"
+NEVER_READ = r"^(no|do[-_.]?not|nicht|ne[-_.]?pas)[-_.]?(reply|respond|antworten|repondre)"
 
 
 def email_address(text: Column) -> Column:

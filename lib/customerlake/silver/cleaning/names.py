@@ -2,19 +2,20 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from customerlake.silver.cleaning.letters import ALIKE, composed, plain_letters, proper_case
 from customerlake.silver.cleaning.readings import IN_SCRIPT, latin_reading
-from customerlake.silver.cleaning.reference import once_per_value, reference_values
+from customerlake.silver.cleaning.reference import once_per_value, reference_values, struct_once_per_value
 
 LONGEST_NAME = 200  # signs; what is behind them is cut off
 WIDE_LETTER = re.compile("[\uff21-\uff3a\uff41-\uff5a]")
 SCRIPT = re.compile(f"[{IN_SCRIPT}]")
-USUAL = re.compile("[A-Za-z '.,-]*")
+USUAL_WORD = re.compile("[A-ZÀ-ÖØ-Þ][a-zß-öø-ÿ]+")  # most names: taken as they are, which spares half the time
+USUAL_SIGNS = re.compile("[A-Za-z '.,-]*")
 
 
 def name_parts(first: Column, last: Column, full: Column, *, country: Column | None = None) -> Column:
@@ -30,16 +31,9 @@ def name_parts(first: Column, last: Column, full: Column, *, country: Column | N
     letters that script tells, by latin_reading(), which takes `country`, an ISO code. Words without a letter are left
     out, and what is longer than 200 signs is cut.
     """
-    given, family = once_per_value(_given_name, first), once_per_value(_family_name, last)
-    is_apart = given.isNotNull() | family.isNotNull()
-    split = F.when(~is_apart, once_per_value(_family_and_given, full))
-    in_order = F.concat_ws(" ", last, first)
-    in_script = F.when(_has_script(full), full).when(_has_script(in_order), in_order)
-    native = once_per_value(_native_and_reading, in_script, country if country is not None else F.lit(""))
-    return F.struct(
-        F.coalesce(given, _part(split, 2), _part(native, 3)).alias("first_name"),
-        F.coalesce(family, _part(split, 1), _part(native, 2)).alias("last_name"),
-        _part(native, 1).alias("native_name"),
+    said_country = F.lit(None).cast("string") if country is None else country
+    return struct_once_per_value(
+        _name_parts, first, last, full, said_country, fields=["first_name", "last_name", "native_name"]
     )
 
 
@@ -58,14 +52,6 @@ def formal_name(key: Column) -> Column:
     return once_per_value(_formal, key)
 
 
-def _has_script(text: Column) -> Column:
-    return text.rlike(f"[{IN_SCRIPT}\uff66-\uff9f]")
-
-
-def _part(joined: Column, place: int) -> Column:
-    return F.nullif(F.split_part(joined, F.lit("|"), F.lit(place)), F.lit(""))
-
-
 def _formal(key: str) -> str:
     return _formal_names().get(key, key)
 
@@ -81,17 +67,36 @@ def _words(kind: str) -> frozenset[str]:
     return frozenset(reference_values("name_words")[kind])
 
 
+def _name_parts(
+    first: str | None, last: str | None, full: str | None, country: str | None
+) -> tuple[str | None, str | None, str | None]:
+    given, family = first and _given_name(first), last and _family_name(last)
+    if full and not given and not family:
+        family, given = _family_and_given(full)
+    in_order = " ".join(filter(None, (last, first)))
+    native, family_read, given_read = next(
+        filter(None, (_native_and_reading(text, country) for text in (full, in_order) if text)), ("", "", "")
+    )
+    return given or given_read or None, family or family_read or None, native or None
+
+
+@lru_cache(maxsize=50_000)
 def _given_name(text: str) -> str | None:
+    if USUAL_WORD.fullmatch(text) and _bare(text) not in _words("titles"):
+        return text[:LONGEST_NAME]
     return _cased_given(_without_titles(_latin(text)).replace(",", "")) or None
 
 
+@lru_cache(maxsize=50_000)
 def _family_name(text: str) -> str | None:
+    if USUAL_WORD.fullmatch(text):
+        return text[:LONGEST_NAME]
     said = _latin(text)
     return _cased_family((_without_titles(said) or said).replace(",", "")) or None  # some are called Sir
 
 
-def _family_and_given(text: str) -> str | None:
-    """A whole name in Latin letters as "family|given"; null without one."""
+def _family_and_given(text: str) -> tuple[str, str]:
+    """The parts of a whole name in Latin letters."""
     name = _without_titles(_latin(text))
     family, comma, given = name.partition(",")
     if not comma:
@@ -100,7 +105,7 @@ def _family_and_given(text: str) -> str | None:
         family, given = " ".join(words[at:]), " ".join(words[:at])
         if is_family_first:
             family, given = given, family
-    return f"{_cased_family(family.strip())}|{_cased_given(given.replace(',', '').strip())}" if name else None
+    return _cased_family(family.strip()), _cased_given(given.replace(",", "").strip())
 
 
 def _place_of_family(words: list[str], *, is_wide: bool) -> tuple[int, bool]:
@@ -108,10 +113,13 @@ def _place_of_family(words: list[str], *, is_wide: bool) -> tuple[int, bool]:
     is_particle = [word.lower() in _words("particles") | _words("particles_inside") for word in words]
     if all(is_particle[:-1]) and not (len(words) == 2 and words[0] in _words("given_names")):
         return 0, False
-    capitals = next((place for place, word in enumerate(words) if not (word.isupper() and len(word) > 2)), 0)
     if is_wide:
         return is_particle.index(False) + 1, True
-    if capitals and not any(word.isupper() and len(word) > 2 for word in words[capitals:]):
+    is_capitals = [
+        word.isupper() and (len(word) > 2 or particle) for word, particle in zip(words, is_particle, strict=True)
+    ]
+    capitals = is_capitals.index(False) if False in is_capitals else 0
+    if not all(is_particle[:capitals]) and not any(is_capitals[capitals:]):
         return capitals, True
     at = len(words) - 1
     while at > 1 and is_particle[at - 1]:
@@ -119,23 +127,27 @@ def _place_of_family(words: list[str], *, is_wide: bool) -> tuple[int, bool]:
     return at, False
 
 
-def _native_and_reading(text: str, country: str | None) -> str | None:
-    """A name in Chinese, Japanese or Korean script as "native name|family|given", the last two in Latin letters."""
+def _native_and_reading(text: str, country: str | None) -> tuple[str, str, str] | None:
+    """The name in Chinese, Japanese or Korean script, and its family and given name in Latin letters; null without
+    script.
+    """
+    if text.isascii():
+        return None
     words = "".join(sign if SCRIPT.match(sign) else " " for sign in _cleaned(text)).split()
-    for respect in _words("honorifics"):
+    for respect in reference_values("name_words")["honorifics"]:
         if words and words[-1].endswith(respect) and words != [respect]:
             words = [*words[:-1], *filter(None, [words[-1].removesuffix(respect)])]
     if not words:
         return None
     family, given = latin_reading(words, country)
     is_kana = all("\u3041" <= sign <= "\u30ff" for word in words for sign in word)
-    return f"{(' ' if is_kana else '').join(words)}|{family}|{given}"
+    return (" " if is_kana else "").join(words), family, given
 
 
 def _cleaned(text: str) -> str:
     """With one kind of apostrophe and dash, without brackets, signs that no name has, and words of no letter."""
     name = re.sub(r"\([^)]*\)", " ", composed(text, longest=LONGEST_NAME).translate(ALIKE))
-    if not USUAL.fullmatch(name):
+    if not USUAL_SIGNS.fullmatch(name):
         name = "".join(sign if sign in " '.,-・" or unicodedata.category(sign)[0] in "LMN" else " " for sign in name)
     name = re.sub(r"\s*,[\s,]*", ", ", re.sub(r"\s*-[\s-]*", "-", name))
     name = re.sub(r"\.-?(?=[^\W\d_])", ". ", name)

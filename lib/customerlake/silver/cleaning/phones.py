@@ -17,11 +17,11 @@ EXTENSION = re.compile(r"(?i)[ ,;/(-]*(?:\bext(?:ension)?|x|#|durchwahl|\bdw|\bp
 SECOND = re.compile(r"(?i)\s+/\s+|[;,|]|\s+(?:or|oder|ou|and|und|et)\s+")
 
 
-def e164(phone: Column, country: Column, *, default_country: str | None = None) -> Column:
+def e164(phone: Column, country: Column, *, default_country: str | None) -> Column:
     """The number as E.164 (+442079460018), by the library phonenumbers; null when it is none.
 
     A country code in front (+, 00) says the country; else `country`, ISO 3166 alpha-2, does; else `default_country`.
-    Where several numbers are said, the first that can be read. Extensions are left out; a zero in brackets is left out
+    Where several numbers are said, the first that is in use. Extensions are left out; a zero in brackets is left out
     where the country writes none. A number of a range that is not in use by the library's tables is kept if its length
     fits, as ranges are opened faster than tables are renewed; one digit over and over, or digits in a row, is a
     placeholder and no number.
@@ -46,14 +46,14 @@ def _e164(phone: str, country: str | None) -> str | None:
     if len(text) > LONGEST_PHONE or "@" in text:
         return None
     region = country.upper() if country else None
-    readings = [
-        number
-        for part in [text, *SECOND.split(text)]
-        for form in _forms(EXTENSION.sub("", WORDS.sub("", part)))
-        if (number := _parsed(form, region)) is not None
-    ]
-    best = next(filter(phonenumbers.is_valid_number, readings), None) or next(filter(_is_possible, readings), None)
-    return None if best is None else phonenumbers.format_number(best, PhoneNumberFormat.E164)
+    possible = None
+    for part in dict.fromkeys((text, *SECOND.split(text))):
+        for form in _forms(EXTENSION.sub("", WORDS.sub("", part))):
+            number = _parsed(form, region)
+            if number is not None and phonenumbers.is_valid_number(number):
+                return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+            possible = possible or (number if number is not None and _is_possible(number) else None)
+    return None if possible is None else phonenumbers.format_number(possible, PhoneNumberFormat.E164)
 
 
 def _forms(text: str) -> list[str]:

@@ -156,6 +156,9 @@ def _write_identities(run: Run, records: DataFrame, *, is_first: bool) -> None:
     rows = named.assign(match_probability=_strongest(ids, found, touched.links))
     is_changed = (rows["was"] != rows["customer_id"]) | (rows["was_component"] != rows["component_id"])
     written = rows[is_changed] if not is_first else rows
+    if written.empty:
+        run.ensure(IDENTITIES)
+        return
     columns = [name for name in IDENTITIES.column_names if name != "_batch"]
     arrow = pa.Table.from_pandas(written[columns], preserve_index=False)
     df = run.spark.createDataFrame(arrow).withColumn("_batch", F.lit(batch))
