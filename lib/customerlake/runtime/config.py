@@ -86,7 +86,7 @@ class ChurnConfig(Values):
 class IdentityConfig(Values):
     """When two records are one person's."""
 
-    link_probability: Share = 0.85  # at least this likely: linked
+    link_probability: Annotated[float, Field(gt=0, lt=1)] = 0.85  # at least this likely: linked
     review_probability: Share = 0.3  # from here on a person may want to look
     most_records_of_key: PositiveInt = 100  # a value that more records have makes no pairs
     learnt_from_records: PositiveInt = 100_000  # at most: match weights come from a sample

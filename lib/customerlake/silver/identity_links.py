@@ -1,14 +1,22 @@
 """silver.identity_links: pairs of records that may be one person's, each with what speaks for it and against it."""
 
 from collections.abc import Callable
+from math import log2
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
 from customerlake.silver.identity.comparison import Comparison
-from customerlake.silver.identity.persons import COMPARISONS, IS_SOMEONE_ELSE, RULES
+from customerlake.silver.identity.persons import (
+    COMPARISONS,
+    IS_SOMEONE_ELSE,
+    RULES,
+    SHARES_BIRTH,
+    SHARES_CONTACT,
+    WITHOUT_CONTACT,
+)
 
 WEIGHTS = tuple(f"weight_{comparison.name}" for comparison in COMPARISONS)
 LEVELS = tuple(comparison.level_column for comparison in COMPARISONS)
@@ -40,16 +48,18 @@ IDENTITY_LINKS = Table(
 )
 
 
+def is_sure(link_from: float) -> Column:
+    """The pair is likely enough, and more than the names speaks for it."""
+    by_birth = F.expr(SHARES_BIRTH) & (F.col("match_weight") >= log2(link_from / (1 - link_from)) + WITHOUT_CONTACT)
+    return (F.col("match_probability") >= link_from) & (F.expr(SHARES_CONTACT) | by_birth)
+
+
 def identity_links(*, link_from: float, review_from: float, batch: int) -> Callable[[DataFrame], DataFrame]:
     """Weighed pairs with both records' names (record_l, record_r) -> the links among them."""
 
     def links(weighed: DataFrame) -> DataFrame:
         names = F.array(*[F.lit(rule.name) for rule in RULES])
-        state = (
-            F.when(F.expr(IS_SOMEONE_ELSE), "someone else")
-            .when(F.col("match_probability") >= link_from, "linked")
-            .otherwise("review")
-        )
+        state = F.when(F.expr(IS_SOMEONE_ELSE), "someone else").when(is_sure(link_from), "linked").otherwise("review")
         return (
             weighed.where(F.col("match_probability") >= review_from)
             .withColumns({"state": state, "found_by": F.get(names, F.col("rule")), "_batch": F.lit(batch)})

@@ -25,8 +25,8 @@ def test_every_country_of_the_real_sales_has_its_code(spark):
         "United Kingdom": "GB", "Germany": "DE", "France": "FR", "EIRE": "IE", "Spain": "ES", "Netherlands": "NL",
         "Belgium": "BE", "Switzerland": "CH", "Portugal": "PT", "Australia": "AU", "Norway": "NO", "Italy": "IT",
         "Channel Islands": "GG", "Finland": "FI", "Cyprus": "CY", "Sweden": "SE", "Unspecified": None, "Austria": "AT",
-        "Denmark": "DK", "Japan": "JP", "Poland": "PL", "Israel": "IL", "USA": "US", "Hong Kong": "HK", "Singapore": "SG",
-        "Iceland": "IS", "Canada": "CA", "Greece": "GR", "Malta": "MT", "United Arab Emirates": "AE",
+        "Denmark": "DK", "Japan": "JP", "Poland": "PL", "Israel": "IL", "USA": "US", "Hong Kong": "HK",
+        "Singapore": "SG", "Iceland": "IS", "Canada": "CA", "Greece": "GR", "Malta": "MT", "United Arab Emirates": "AE",
         "European Community": None, "RSA": "ZA", "Lebanon": "LB", "Lithuania": "LT", "Brazil": "BR",
         "Czech Republic": "CZ", "Bahrain": "BH", "Saudi Arabia": "SA",
     }  # fmt: skip
@@ -42,18 +42,39 @@ def test_codes_of_two_and_three_letters_are_read_in_any_case(spark):
 
 def test_names_in_many_languages_are_one_country(spark):
     names = {
-        "DE": ["Germany", "Deutschland", "Allemagne", "Alemania", "Germania", "Duitsland", "Niemcy", "Tyskland", "ドイツ", "德国", "德國"],
-        "GB": ["Vereinigtes Königreich", "Royaume-Uni", "Reino Unido", "Regno Unito", "イギリス", "英国", "UNITED KINGDOM"],
+        "DE": [
+            "Germany",
+            "Deutschland",
+            "Allemagne",
+            "Alemania",
+            "Germania",
+            "Duitsland",
+            "Niemcy",
+            "Tyskland",
+            "ドイツ",
+            "德国",
+            "德國",
+        ],
+        "GB": [
+            "Vereinigtes Königreich",
+            "Royaume-Uni",
+            "Reino Unido",
+            "Regno Unito",
+            "イギリス",
+            "英国",
+            "UNITED KINGDOM",
+        ],
         "AT": ["Österreich", "oesterreich", "AUTRICHE", "オーストリア"],
         "CH": ["Schweiz", "Suisse", "Svizzera", "Suiza", "瑞士"],
         "JP": ["Japón", "Japon", "Giappone", "日本", "ＪＡＰＡＮ"],
         "ES": ["España", "espana", "Espagne", "スペイン"],
         "GR": ["Ελλάδα", "Hellas", "Griechenland"],
         "RU": ["Россия", "Russian Federation"],
-    }  # fmt: skip
+    }
 
-    for code, said in names.items():
-        assert codes(spark, said) == [code] * len(said)
+    said = {name: code for code, names in names.items() for name in names}
+
+    assert dict(zip(said, codes(spark, said), strict=True)) == said
 
 
 def test_what_sales_call_a_country_is_known(spark):

@@ -33,7 +33,7 @@ def test_other_texts_than_the_first_may_be_null(spark):
 def test_a_struct_has_a_field_for_each_text(spark):
     rows = spark.createDataFrame([("a b",), ("c",), (None,)], "text string")
     read = struct_once_per_value(
-        lambda text: tuple(((text or "").split() + [None, None])[:2]), F.col("text"), fields=["first", "second"]
+        lambda text: tuple([*(text or "").split(), None, None][:2]), F.col("text"), fields=["first", "second"]
     )
 
     found = {tuple(row.read) for row in rows.select(read.alias("read")).collect()}

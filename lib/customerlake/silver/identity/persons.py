@@ -78,6 +78,12 @@ IS_SOMEONE_ELSE = f"level_given_name = {len(GIVEN.levels)} OR level_birth = {len
 """Two people, however much else agrees: a household shares its name, home, telephone and at times its mailbox, twins
 their birthday, and a son his father's name."""
 
+SHARES_CONTACT = "level_email IN (0, 1) OR level_phone = 0 OR level_address IN (0, 1)"
+SHARES_BIRTH = f"level_birth BETWEEN 0 AND {len(BIRTH.levels) - 1}"
+WITHOUT_CONTACT = 5.0  # bits that a pair must have beyond the others when it shares birth and names alone
+"""Given and family name go together more often than the weights have it (Misaki and Kato), and in a large lake there
+are people of one name and birthday: names alone never link, and with a birthday more must speak for it."""
+
 RULES = (
     Rule("e-mail", ("email_key",)),
     Rule("phone", ("phone",)),
