@@ -18,7 +18,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-NEEDED = ("pyarrow", "numpy", "fastavro", "python-calamine", "pydantic", "pyyaml")
+NEEDED = (
+    *("pyarrow", "numpy", "fastavro", "python-calamine", "pydantic", "pyyaml"),
+    *("pandas", "phonenumbers", "pypinyin", "babel"),
+)
 FOLDER = "environment"  # as which Spark unpacks the archive, beside the executor
 # a fifth of it, for nothing that is used
 LEFT_OUT = ("pyarrow/include/", "pyarrow/tests/", "pyarrow/libarrow_flight.", "pyarrow/_flight.")

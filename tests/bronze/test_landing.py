@@ -336,10 +336,11 @@ def test_a_file_carries_how_its_first_records_look_in_the_columns_that_are_judge
     }
 
 
-def test_of_a_long_file_the_first_records_alone_are_looked_at(landed):
-    late = LINE.replace(b",6,", b",6000,")
+def test_a_long_file_is_looked_at_in_several_places(landed):
+    """Files are sorted: a wholesaler's lines, all in front, would alone say that the unit changed."""
+    of_wholesaler = LINE.replace(b",6,", b",6000,")
 
-    ((file,), _) = landed(b"\n".join([HEADER, *[LINE] * 200, *[late] * 20_000]))
+    ((file,), _) = landed(b"\n".join([HEADER, *[of_wholesaler] * 400, *[LINE] * 20_000]))
 
     assert file.looks["quantity"] == {"values": 200, "readable": 1.0, "median": 6.0, "codes": []}
 

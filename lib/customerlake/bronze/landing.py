@@ -1,5 +1,6 @@
 """Landed files: list them, open them, and check them against the feed's contract before any row is taken."""
 
+import codecs
 import difflib
 import hashlib
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ LARGEST_BATCH_BYTES = 256 * 1024**2
 MOST_FILES = 1000  # in one landing: each is named in its plan
 LOOKED_AT_BYTES = 256 * 1024
 LOOKED_AT_RECORDS = 200
+LOOKED_AT_PLACES = 8
 MAY_NAME_NOTHING = ("json", "json_lines")  # with no record there is no name either
 OF_LINES = ("csv", "whitespace", "fixed_width", "json_lines", "baskets")
 
@@ -185,7 +187,8 @@ def _first_records(text: bytes, source: Source, feed: Feed) -> pa.RecordBatch | 
     """Raises: LandingError when none of them can be split, as in a file of another format or encoding."""
     begin = text
     if feed.format in OF_LINES and len(text) > LOOKED_AT_BYTES:
-        begin = text[: text.rfind(b"\n", 0, LOOKED_AT_BYTES) + 1] or text
+        is_wide = codecs.lookup(feed.encoding).name.startswith(("utf-16", "utf-32"))  # a line's end is several bytes
+        begin = text[:LOOKED_AT_BYTES] if is_wide else _spread(text)
     first = next(READERS[feed.format].split(begin, source, feed, LOOKED_AT_RECORDS), None)
     if first is None:
         return None
@@ -196,6 +199,22 @@ def _first_records(text: bytes, source: Source, feed: Feed) -> pa.RecordBatch | 
             f"Correct the export, or feeds.{source.feed} in the lake file"
         )
     return first
+
+
+def _spread(text: bytes) -> bytes:
+    """Lines from several places of a long text, those of the first with the header.
+
+    Files are sorted, by customer for example: their first lines alone may be a few wholesalers'.
+    """
+    pieces = []
+    for place in range(LOOKED_AT_PLACES):
+        start = text.find(b"\n", place * len(text) // LOOKED_AT_PLACES) + 1 if place else 0
+        end = start
+        for _ in range(LOOKED_AT_RECORDS // LOOKED_AT_PLACES + (not place)):
+            end = text.find(b"\n", end) + 1 or len(text)
+        if not place or text.count(b'"', start, end) % 2 == 0:  # else it may begin inside of a quoted text
+            pieces.append(text[start:end])
+    return b"".join(pieces)
 
 
 def _looks_of(first: pa.RecordBatch, source: Source, feed: Feed) -> Looks:
