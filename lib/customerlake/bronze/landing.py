@@ -28,7 +28,7 @@ LARGEST_BATCH_BYTES = 256 * 1024**2
 MOST_FILES = 1000  # in one landing: each is named in its plan
 LOOKED_AT_BYTES = 256 * 1024
 LOOKED_AT_RECORDS = 200
-LOOKED_AT_PLACES = 8
+LOOKED_AT_PLACES = 40
 MAY_NAME_NOTHING = ("json", "json_lines")  # with no record there is no name either
 OF_LINES = ("csv", "whitespace", "fixed_width", "json_lines", "baskets")
 
