@@ -27,8 +27,8 @@ from customerlake.runtime import job, session
 from customerlake.silver.customer_records import CUSTOMER_RECORDS
 from customerlake.silver.identities import IDENTITIES
 from customerlake.silver.identity.blocking import candidates, keyed, too_large
+from customerlake.silver.identity.linking import prepared
 from customerlake.silver.identity.persons import RULES
-from customerlake.silver.identity.resolution import prepared
 
 BEFORE = ("land_files", "records", "order_lines")
 TIMED = ("customer_records", "identities", "customers")

@@ -14,38 +14,24 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from customerlake.errors import ModelError
 from customerlake.runtime.job import Run
 from customerlake.silver.customer_records import CUSTOMER_RECORDS, SHOP, SOURCES
 from customerlake.silver.identities import IDENTITIES
 from customerlake.silver.identity import continuity
-from customerlake.silver.identity.blocking import candidates, keyed, side_by_side, too_large
 from customerlake.silver.identity.clustering import Ids, Weights, clusters, components
 from customerlake.silver.identity.comparison import compared, compared_columns
-from customerlake.silver.identity.match_weight import FEWEST_RECORDS, MatchWeights, learn, weighed
+from customerlake.silver.identity.linking import prepared, weights_to_use, write_links
 from customerlake.silver.identity.persons import (
     BIRTH,
-    CERTAIN,
-    COMPARISONS,
     GIVEN,
     IS_SOMEONE_ELSE,
-    RECALL_OF_CERTAIN,
-    RULES,
-    TRAINED_WITHIN,
 )
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
 from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME
-from customerlake.silver.identity_links import IDENTITY_LINKS, identity_links
-from customerlake.silver.match_weights import MATCH_WEIGHTS, match_weights, newest
-from customerlake.silver.term_frequencies import TERM_FREQUENCIES, term_frequencies, with_frequencies
+from customerlake.silver.identity_links import IDENTITY_LINKS
 
 BY_NUMBER, BY_DECISION = 1_000.0, 2_000.0  # bits; beyond what any comparison gives
-OF_FREQUENCY = tuple(one.of_frequency for one in COMPARISONS if one.of_frequency)
-IDENTIFIERS = ("email_key", "phone")
-NAMES = tuple(name for name in OF_FREQUENCY if name not in IDENTIFIERS)
 NONE = 0  # stands for no number of a record: pandas would make all of them inexact for one that is missing
-LEARNT_AGAIN_AT = 2  # times as many records as the weights were learnt from
-COLUMNS = (*compared_columns(COMPARISONS), *(f"{name}_frequency" for name in OF_FREQUENCY))
 
 
 def resolve(run: Run) -> None:
@@ -54,81 +40,12 @@ def resolve(run: Run) -> None:
     run.watch(IDENTITY_DECISIONS)
     is_first = not run.lake.exists(IDENTITIES)
     records = run.read(CUSTOMER_RECORDS).transform(prepared)
-    weights, is_new_model = _weights(run, records, is_first)
+    weights, is_new_model = weights_to_use(run, records, is_first)
     from_batch = 1 if is_first or is_new_model else new.start
     records = records.withColumn("is_new", F.col("_batch") >= from_batch)
     if weights and (new or from_batch == 1):
-        _write_links(run, records, weights, is_all=from_batch == 1)
+        write_links(run, records, weights, is_all=from_batch == 1)
     _write_identities(run, records, is_first=is_first)
-
-
-def prepared(records: DataFrame) -> DataFrame:
-    """Records that the sources still have, with what is compared. Adds: birth_text (yyyyMMdd)."""
-    return records.where("NOT is_deleted").withColumn("birth_text", F.date_format("birth_on", "yyyyMMdd"))
-
-
-def is_of_person() -> Column:
-    """A record that says enough of a person to learn from: a family name, and something that few others share."""
-    return F.col("family_key").isNotNull() & F.coalesce("email_key", "phone", "birth_text").isNotNull()
-
-
-def _weights(run: Run, records: DataFrame, is_first: bool) -> tuple[MatchWeights | None, bool]:
-    """The weights to use, and whether they were learnt just now. None while too few records say enough to learn."""
-    config = run.config.identity
-    version, known = newest(run.records(MATCH_WEIGHTS))
-    of_persons = records.where(is_of_person())
-    count = of_persons.count()
-    most = config.learnt_from_records
-    if known and not is_first and count < LEARNT_AGAIN_AT * known.count_records:
-        return known, False
-    if known and known.count_records >= min(most, count):
-        return known, False
-    if count < FEWEST_RECORDS:
-        return None, False
-    run.progress("learning match weights")
-    share = min(1.0, most / count)
-    is_sampled = F.pmod(F.xxhash64("record_id", F.lit(config.seed)), F.lit(1_000_000)) < int(share * 1_000_000)
-    sample = of_persons.where(is_sampled).select("record_id", *compared_columns(COMPARISONS)).toArrow()
-    try:
-        learnt = learn(
-            sample, COMPARISONS, key="record_id", certain=CERTAIN, recall_of_certain=RECALL_OF_CERTAIN,
-            trained_within=TRAINED_WITHIN, seed=config.seed,
-        )  # fmt: skip
-    except ModelError as error:
-        run.remark(f"records are linked by their numbers alone: {error}")
-        return None, False
-    run.record(MATCH_WEIGHTS, match_weights(learnt, version=version + 1, learnt_at=run.started_at))
-    run.overwrite(TERM_FREQUENCIES, term_frequencies(records, NAMES, identifiers=IDENTIFIERS))
-    return learnt, True
-
-
-def _write_links(run: Run, records: DataFrame, weights: MatchWeights, *, is_all: bool) -> None:
-    config = run.config.identity
-    keys = keyed(records, RULES)
-    left_out = too_large(keys, most=config.most_records_of_key).collect()
-    for row in left_out:
-        run.remark(
-            f"{row['count_records']:,} records share one {RULES[row['rule']].name}: "
-            "they are not compared for it (identity.most_records_of_key)"
-        )
-    large = run.spark.createDataFrame([(row["key"],) for row in left_out], "key long")
-    known = with_frequencies(records, run.lake.read(TERM_FREQUENCIES), OF_FREQUENCY).withColumn(
-        "record", F.concat_ws(":", "source", "source_record_id")
-    )
-    pairs = side_by_side(candidates(keys, large), known, [*COLUMNS, "record"])
-    batch = run.newest_batch(IDENTITY_LINKS) + 1
-    links = weighed(pairs, COMPARISONS, weights).transform(
-        identity_links(link_from=config.link_probability, review_from=config.review_probability, batch=batch)
-    )
-    if is_all or not run.lake.exists(IDENTITY_LINKS):
-        run.overwrite(IDENTITY_LINKS, links)
-        return
-    changed = records.where("is_new").select("record_id")
-    old = run.lake.read(IDENTITY_LINKS).where("state <> 'gone'")
-    of_changed = old.join(changed, on=F.expr("record_id_l = record_id OR record_id_r = record_id"), how="left_semi")
-    gone = of_changed.join(links.select(*IDENTITY_LINKS.key), on=list(IDENTITY_LINKS.key), how="left_anti")
-    replaced = gone.withColumns({"state": F.lit("gone"), "_batch": F.lit(batch)}).transform(IDENTITY_LINKS.conform)
-    run.merge(IDENTITY_LINKS, links.unionByName(replaced))
 
 
 @dataclass(frozen=True)
