@@ -63,7 +63,8 @@ def rows_where(condition: Column) -> Callable[[DataFrame], DataFrame]:
     """The rows for which a condition on computed columns holds.
 
     A plain filter is moved below the columns that it asks for, and both compute them: typing and judging sales took
-    twice as long. What is exploded stays where it is.
+    twice as long. And from a filter on columns that are then given names JVM Spark infers one more filter for each
+    combination of the names: thirty of them never ended. What is exploded stays where it is.
     """
     kept = F.explode(F.when(condition, F.array(F.lit(True))))
     return lambda df: df.withColumn("_kept", kept).drop("_kept")

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from customerlake.contracts.quarantine import rows_where
 from customerlake.contracts.table import Field, Table
 from customerlake.silver.cleaning.addresses import city_name, postcode, street_key
 from customerlake.silver.cleaning.categories import sex
@@ -282,7 +283,7 @@ def taken_in(arrived: DataFrame, known: DataFrame, *, batch: int) -> DataFrame:
     for name, column in told.items():
         is_same = is_same & column.eqNullSafe(F.col(f"k.{name}"))
     return (
-        pairs.where(~is_known | ~is_same)
+        pairs.transform(rows_where(~is_known | ~is_same))
         .select(
             *key, F.col("a.record_id").alias("record_id"), *[column.alias(name) for name, column in told.items()],
             F.lit(batch).alias("_batch"),

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from customerlake.contracts.quarantine import rows_where
 from customerlake.contracts.table import Field, Table
 from customerlake.silver.identity.comparison import Comparison
 from customerlake.silver.identity.persons import (
@@ -61,7 +62,7 @@ def identity_links(*, link_from: float, review_from: float, batch: int) -> Calla
         names = F.array(*[F.lit(rule.name) for rule in RULES])
         state = F.when(F.expr(IS_SOMEONE_ELSE), "someone else").when(is_sure(link_from), "linked").otherwise("review")
         return (
-            weighed.where(F.col("match_probability") >= review_from)
+            weighed.transform(rows_where(F.col("match_probability") >= review_from))
             .withColumns({"state": state, "found_by": F.get(names, F.col("rule")), "_batch": F.lit(batch)})
             .transform(IDENTITY_LINKS.conform)
         )
