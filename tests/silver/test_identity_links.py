@@ -1,6 +1,6 @@
 import pytest
 
-from customerlake.silver.identity.persons import BIRTH, COMPARISONS, GIVEN, RULES
+from customerlake.silver.identity.persons import BIRTH, COMPARISONS, GIVEN, RULES, WITHOUT_CONTACT
 from customerlake.silver.identity_links import IDENTITY_LINKS, identity_links
 
 LEVELS = [one.level_column for one in COMPARISONS]
@@ -28,7 +28,7 @@ def weighed(spark, *pairs):
                 number,
                 number + 100,
                 unlike.get("rule", 0),
-                7.5,
+                unlike.get("match_weight", 7.5),
                 probability,
                 *[levels[one] for one in LEVELS],
                 *weights,
@@ -92,3 +92,36 @@ def test_two_people_are_never_linked_however_likely(spark, unlike, state):
 
 def test_two_people_are_told_apart_in_the_grey_zone_too(spark):
     assert states(spark, (0.6, {"level_birth": len(BIRTH.levels)})) == {0: "someone else"}
+
+
+NO_CONTACT = {"level_email": -1, "level_phone": -1, "level_address": -1}
+SURE = 3.17 + WITHOUT_CONTACT  # bits: odds of 9 to 1, as 0.9 is, are log2(9) = 3.1699
+
+
+@pytest.mark.parametrize(
+    ("unlike", "state"),
+    [
+        (NO_BIRTH, "review"),
+        ({"level_birth": 0, "match_weight": SURE - 0.1}, "review"),
+        ({"level_birth": 0, "match_weight": SURE + 0.1}, "linked"),
+        ({"level_birth": 2, "match_weight": SURE + 0.1}, "linked"),
+        (NO_BIRTH | {"match_weight": 40.0}, "review"),
+        (NO_BIRTH | {"level_address": 2, "match_weight": 40.0}, "review"),
+        (NO_BIRTH | {"level_email": 2, "level_phone": 1, "level_address": 3, "match_weight": 40.0}, "review"),
+    ],
+    ids=[
+        "names", "birth and names, not enough", "birth and names, enough", "birth but a digit", "names, rare ones",
+        "names and city", "names, all contact differs",
+    ],
+)  # fmt: skip
+def test_names_alone_never_link_and_with_a_birthday_more_must_speak_for_it(spark, unlike, state):
+    assert states(spark, (0.999, NO_CONTACT | unlike)) == {0: state}
+
+
+@pytest.mark.parametrize(
+    "shared", [{"level_email": 0}, {"level_email": 1}, {"level_phone": 0}, {"level_address": 0}, {"level_address": 1}]
+)
+def test_a_pair_that_shares_a_mailbox_telephone_or_home_is_linked_when_it_is_likely(spark, shared):
+    pair = NO_CONTACT | NO_BIRTH | shared
+
+    assert states(spark, (0.91, pair), (0.89, pair)) == {0: "linked", 1: "review"}

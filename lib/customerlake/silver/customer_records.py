@@ -217,9 +217,10 @@ def cleaned(*, default_country: str | None) -> Records:
     """
 
     def clean(records: DataFrame) -> DataFrame:
-        name = name_parts(F.col("first_name"), F.col("last_name"), F.col("full_name"))
+        said = (F.col("first_name"), F.col("last_name"), F.col("full_name"))
         return (
-            records.withColumns({"_name": name, "country_code": country_code(F.col("country"))})
+            records.withColumn("country_code", country_code(F.col("country")))
+            .withColumn("_name", name_parts(*said, country=F.col("country_code")))
             .withColumns(
                 {
                     "first_name": F.col("_name.first_name"),

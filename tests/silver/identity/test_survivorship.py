@@ -106,11 +106,11 @@ def test_attributes_of_one_rule_are_of_one_record(spark):
     assert survivor(spark, HOME, older, newer) == ("crm_profiles:newer", "8010", "Platz 3", None)
 
 
-def test_only_records_with_the_first_of_the_attributes_take_part(spark):
+def test_a_record_with_one_of_the_attributes_takes_part(spark):
     newer = {"street": "Platz 3", "city": "Graz", "valid_from": datetime(2024, 2, 1), "source_record_id": "newer"}
     older = {"postcode": "1010", "source_record_id": "older"}
 
-    assert survivor(spark, HOME, older, newer) == ("crm_profiles:older", "1010", None, None)
+    assert survivor(spark, HOME, older, newer) == ("crm_profiles:newer", None, "Platz 3", "Graz")
 
 
 @pytest.mark.before_an_engine

@@ -101,7 +101,6 @@ RULES = (
     Rule("name in its own script and postcode", ("native_name", "postcode")),
     Rule("birth and postcode", ("birth_text", "postcode")),
 )
-MOST_RECORDS_OF_KEY = 100  # beyond, agreeing tells nothing
 
 CERTAIN = (
     "l.email_key = r.email_key AND l.given_key = r.given_key AND l.family_key = r.family_key",

@@ -14,7 +14,7 @@ OF_MAILBOXES = (CRM, ORDERED, CARDS, TICKETS, SENT)
 
 @dataclass(frozen=True)
 class Survives:
-    """Attributes that stand or fall together. Only records that have the first of them take part.
+    """Attributes that stand or fall together. Only records that have one of them take part.
 
     Of those the ones that are `complete` go before the others; then `first` decides, the most trusted source or the
     newest value; then the other one; of equals the record with the higher evidence and number.
@@ -43,7 +43,7 @@ class Survives:
             *self.attributes,
             F.col("valid_from"),
         )
-        return F.max(F.when(F.col(self.attributes[0]).isNotNull(), says))
+        return F.max(F.when(F.coalesce(*self.attributes).isNotNull(), says))
 
 
 SURVIVORSHIP: Sequence[Survives] = (
