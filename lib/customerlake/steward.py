@@ -28,7 +28,7 @@ def explain(record: Record, other: Record, root: Root = job.DEFAULT_ROOT) -> Non
     lake = without_engine(root)
     first, second = stewardship.identity_of(lake, [record, other])
     found = stewardship.explained(lake, record, other)
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     if found is None:
         console.print("No rule compared them, or too little spoke for it (identity.review_probability).")
     else:
@@ -56,7 +56,7 @@ def review(
     shown = Shown("probability", "record", "other record", "found by", box=None)
     for row in rows:
         shown.add_row(f"{row['match_probability']:.3f}", row["record_l"], row["record_r"], row["found_by"])
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console()
     console.print(shown if rows else "Nothing is to be reviewed.")
 
 
@@ -89,6 +89,11 @@ def unmerge(
     with locked(lake.root, "identity", run_id="", started_at=now):
         other, count = stewardship.unmerge(lake, customer, decided_by=getpass.getuser(), decided_at=now)
     typer.echo(f"{count} records are {customer}'s again, apart from {other}'s, once `customerlake run` has run.")
+
+
+def _console() -> Console:
+    """Wide enough for two whole records a line: they are there to be copied."""
+    return Console(highlight=False, width=max(Console().width, 150))
 
 
 def _decide(root: str, record: str, other: str, decision: str, reason: str | None) -> None:
