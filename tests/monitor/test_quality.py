@@ -217,7 +217,9 @@ def test_a_threshold_of_a_column_that_there_is_not_is_refused_with_those_there_a
 
 
 def test_thresholds_of_known_tables_and_columns_are_taken():
-    refuse_unknown(QualityConfig(tables={"silver.visits": TableQuality(columns={"shop": 1.0})}), [VISITS])
+    config = QualityConfig(tables={"silver.visits": TableQuality(columns={"shop": 1.0})})
+
+    assert refuse_unknown(config, [VISITS]) is None
 
 
 def validity(run, day, received, rejected, column="*", is_passed=True):

@@ -4,8 +4,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from customerlake.contracts.checks import Plausible
-
-OLDEST = 120  # years; the longest life that is documented lasted 122
+from customerlake.silver.cleaning.dates import OLDEST
 
 
 def plausible_age(on: str) -> Plausible:

@@ -11,10 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.quarantine import rows_where
-from customerlake.contracts.table import Field, Table
+from customerlake.contracts.table import Field, Purpose, Table
 from customerlake.silver.cleaning.addresses import city_name, postcode, street_key
 from customerlake.silver.cleaning.categories import sex
 from customerlake.silver.cleaning.countries import country_code
+from customerlake.silver.cleaning.dates import OLDEST
 from customerlake.silver.cleaning.emails import email_address, email_key
 from customerlake.silver.cleaning.names import formal_name, name_key, name_parts
 from customerlake.silver.cleaning.phones import e164
@@ -57,8 +58,8 @@ ANALYSED = ("title", "sex", "birth_on", "postcode", "city", "region", "country",
 
 def _attribute(name: str) -> Field:
     kind = T.DateType() if name == "birth_on" else TEXT
-    purpose = "contact" if name in CONTACT else "analyse" if name in ANALYSED else "identify"
-    return Field(name, kind, {**SAID, **DERIVED}[name], personal=purpose)  # type: ignore[arg-type]  # one of Purpose
+    purpose: Purpose = "contact" if name in CONTACT else "analyse" if name in ANALYSED else "identify"
+    return Field(name, kind, {**SAID, **DERIVED}[name], personal=purpose)
 
 
 CUSTOMER_RECORDS = Table(
@@ -99,7 +100,7 @@ def shop_records(order_lines: DataFrame) -> DataFrame:
 
 def crm_records(crm_profiles: DataFrame) -> DataFrame:
     """A profile as the CRM holds it now."""
-    said = [name for name in SAID if name not in ("shop_customer_id",)]
+    said = [name for name in SAID if name != "shop_customer_id"]
     return _of_states(crm_profiles, CRM, "profile_id", "updated_at", {name: F.col(name) for name in said})
 
 
@@ -253,7 +254,7 @@ def is_plausible_birth() -> Column:
     """A day of birth that tells something: of somebody under 120 when the record was first seen, and no default."""
     years = F.months_between("first_seen_on", "birth_on") / 12
     is_default = F.date_format("birth_on", "MM-dd").isin("01-01") & F.year("birth_on").isin(1900, 1970)
-    return (years >= 0) & (years < 120) & ~is_default
+    return (years >= 0) & (years < OLDEST) & ~is_default
 
 
 def taken_in(arrived: DataFrame, known: DataFrame, *, batch: int) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -12,6 +12,7 @@ from customerlake.contracts.source import Received, Source
 from customerlake.contracts.table import Field, Table
 from customerlake.runtime.feeds import Feed
 from customerlake.silver.cleaning.dates import day, instant
+from customerlake.silver.cleaning.duplicates import newest_by_key
 from customerlake.silver.cleaning.numbers import number, whole_number, without_zero_decimals, yes_or_no
 from customerlake.silver.cleaning.texts import trimmed
 
@@ -76,7 +77,11 @@ def accepted_records(received: DataFrame, source: Source, table: Table, typed: T
         is_deleted = F.coalesce("_is_deleted", F.lit(False))
         checked, _ = quarantine(received.where(~is_deleted).transform(typed), table)
         sound = checked.unionByName(received.where(is_deleted).transform(typed))
-    return sound.transform(newest_of_each_key(source)).withColumns(_technical(source)).transform(table.conform)
+    return (
+        sound.transform(newest_by_key(key=source.key, at=source.at))
+        .withColumns(_technical(source))
+        .transform(table.conform)
+    )
 
 
 def rejected_records(received: DataFrame, source: Source, table: Table, typed: Typed) -> DataFrame:
@@ -92,22 +97,6 @@ def first_instant(received: DataFrame, source: Source, typed: Typed) -> DataFram
     """One row, first_micros: the earliest event in microseconds of Unix time; null without one."""
     at = F.col(source.at or "").cast("timestamp")
     return received.transform(typed).agg(F.unix_micros(F.min(at)).alias("first_micros"))
-
-
-def newest_of_each_key(source: Source) -> Typed:
-    """Of the records of one key the newest by `at`, then by where it came from. Adds: count_received."""
-    key = Window.partitionBy(*source.key)
-    order = [F.desc_nulls_last(source.at)] if source.at else []
-    newest_first = key.orderBy(*order, F.desc("_source_file"), F.desc("_line_number"))
-
-    def newest(records: DataFrame) -> DataFrame:
-        return (
-            records.withColumns({"_place": F.row_number().over(newest_first), "count_received": F.count("*").over(key)})
-            .where("_place = 1")
-            .drop("_place")
-        )
-
-    return newest
 
 
 LATER_LANDING = "arrived._batch > known._batch"

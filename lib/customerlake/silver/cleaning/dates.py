@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from customerlake.runtime.feeds import EPOCHS
 
-OLDEST = 120  # years of age; a birth date that makes a person older is none
+OLDEST = 120  # years of age; a birth date that makes a person older is none (the longest life documented: 122)
 DAY_IN_DIGITS = r"^\s*([0-9]{1,2})[./ -]([0-9]{1,2})[./ -]([0-9]{4}|[0-9]{2})(?:[^0-9].*)?$"
 
 

@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
-
-from customerlake.contracts.source import Received, Source
-from customerlake.silver.typed import newest_of_each_key
+from pyspark.sql.window import WindowSpec
 
 Step = Callable[[DataFrame], DataFrame]
 
@@ -18,24 +15,20 @@ def distinct_rows(*, same: Sequence[str], first_by: Sequence[str]) -> Step:
     Grain:   one row per values of `same`; null is a value like another.
     Adds:    count_received [rows]. The columns that are not in `same` are those of the row that stays.
     """
-
     alike = Window.partitionBy(*same)
-    place, count = F.row_number().over(alike.orderBy(*first_by)), F.count("*").over(alike)
-
-    def distinct(rows: DataFrame) -> DataFrame:
-        return rows.withColumns({"_place": place, "count_received": count}).where("_place = 1").drop("_place")
-
-    return distinct
+    return _first_of(alike, alike.orderBy(*first_by))
 
 
-def newest_by_key(*, key: Sequence[str], at: str) -> Step:
-    """`newest_of_each_key` for rows of which no contract is declared.
+def newest_by_key(*, key: Sequence[str], at: str | None) -> Step:
+    """Of the rows of one key the newest by `at`, then by where it came from.
 
     Needs:   _source_file and _line_number, which decide between rows of one instant.
+    Adds:    count_received [rows].
     """
-    columns = tuple(Received(name, T.StringType(), "") for name in dict.fromkeys((*key, at)))
-    rows = Source(feed="rows", grain="one row", key=tuple(key), at=at, is_event=False, columns=columns)
-    return newest_of_each_key(rows)
+    of_key = Window.partitionBy(*key)
+    instant = [F.desc_nulls_last(at)] if at else []
+    newest_first = of_key.orderBy(*instant, F.desc("_source_file"), F.desc("_line_number"))
+    return _first_of(of_key, newest_first)
 
 
 def near_duplicates(events: DataFrame, *, id: str, same: Sequence[str], at: str, within_seconds: float) -> DataFrame:
@@ -55,3 +48,12 @@ def near_duplicates(events: DataFrame, *, id: str, same: Sequence[str], at: str,
     return events.withColumn("is_near_duplicate", repeats).withColumn(
         "duplicate_of", F.when(F.col("is_near_duplicate"), first)
     )
+
+
+def _first_of(alike: WindowSpec, in_order: WindowSpec) -> Step:
+    place, count = F.row_number().over(in_order), F.count("*").over(alike)
+
+    def first(rows: DataFrame) -> DataFrame:
+        return rows.withColumns({"_place": place, "count_received": count}).where("_place = 1").drop("_place")
+
+    return first

@@ -62,10 +62,10 @@ def candidates(keys: DataFrame, left_out: DataFrame) -> DataFrame:
 
 def side_by_side(pairs: DataFrame, records: DataFrame, columns: Sequence[str]) -> DataFrame:
     """The pairs with both records' values: `<column>_l` and `<column>_r`."""
+    left, right = (records.select(*on_side(side, columns)) for side in "lr")
+    return pairs.join(left, on="record_id_l", how="inner").join(right, on="record_id_r", how="inner")
 
-    def of(side: str) -> DataFrame:
-        return records.select(
-            F.col("record_id").alias(f"record_id_{side}"), *[F.col(name).alias(f"{name}_{side}") for name in columns]
-        )
 
-    return pairs.join(of("l"), on="record_id_l", how="inner").join(of("r"), on="record_id_r", how="inner")
+def on_side(side: str, columns: Sequence[str]) -> list[Column]:
+    """A record's id and values as those of one side of a pair, l or r."""
+    return [F.col(name).alias(f"{name}_{side}") for name in ("record_id", *columns)]

@@ -18,14 +18,11 @@ from customerlake.runtime.job import Run
 from customerlake.silver.customer_records import CUSTOMER_RECORDS, SHOP, SOURCES
 from customerlake.silver.identities import IDENTITIES
 from customerlake.silver.identity import continuity
+from customerlake.silver.identity.blocking import on_side
 from customerlake.silver.identity.clustering import Ids, Weights, clusters, components
 from customerlake.silver.identity.comparison import compared, compared_columns
 from customerlake.silver.identity.linking import prepared, weights_to_use, write_links
-from customerlake.silver.identity.persons import (
-    BIRTH,
-    GIVEN,
-    IS_SOMEONE_ELSE,
-)
+from customerlake.silver.identity.persons import BIRTH, GIVEN, IS_SOMEONE_ELSE
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
 from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME
 from customerlake.silver.identity_links import IDENTITY_LINKS
@@ -78,11 +75,8 @@ def _write_identities(run: Run, records: DataFrame, *, is_first: bool) -> None:
         return
     columns = [name for name in IDENTITIES.column_names if name != "_batch"]
     arrow = pa.Table.from_pandas(written[columns], preserve_index=False)
-    df = run.spark.createDataFrame(arrow).withColumn("_batch", F.lit(batch))
-    if is_first:
-        run.overwrite(IDENTITIES, df.transform(IDENTITIES.conform))
-    elif len(written):
-        run.merge(IDENTITIES, df.transform(IDENTITIES.conform))
+    df = run.spark.createDataFrame(arrow).withColumn("_batch", F.lit(batch)).transform(IDENTITIES.conform)
+    _ = run.overwrite(IDENTITIES, df) if is_first else run.merge(IDENTITIES, df)
 
 
 def _decisions(run: Run) -> pd.DataFrame:
@@ -209,8 +203,7 @@ def _conflicts(run: Run, records: DataFrame, connected: Ids, touched: Touched) -
             .select("record_id", *columns)
             .join(of_component, on="record_id", how="inner")
         )
-        left = persons.select("component_id", *[F.col(name).alias(f"{name}_l") for name in ("record_id", *columns)])
-        right = persons.select("component_id", *[F.col(name).alias(f"{name}_r") for name in ("record_id", *columns)])
+        left, right = (persons.select("component_id", *on_side(side, columns)) for side in "lr")
         pairs = left.join(right, on="component_id", how="inner").where("record_id_l < record_id_r")
         reckoned = (
             compared(pairs, (GIVEN, BIRTH))
