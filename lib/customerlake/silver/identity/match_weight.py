@@ -102,9 +102,10 @@ def learn(
     """
     if records.num_rows < FEWEST_RECORDS:
         raise ModelError(f"{records.num_rows} records are too few to learn match weights from: {FEWEST_RECORDS} are.")
+    import duckdb
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # starts slowly, and only a training needs it
 
-    engine = DuckDBAPI()
+    engine = DuckDBAPI(duckdb.connect(config={"threads": 1}))  # several add up in any order, and round differently
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name=key,
