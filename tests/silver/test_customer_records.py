@@ -11,6 +11,7 @@ from customerlake.silver.customer_records import (
     CRM,
     CUSTOMER_RECORDS,
     DERIVED,
+    FILLED,
     DEVICES,
     ORDERED,
     SAID,
@@ -419,6 +420,21 @@ def test_the_number_of_a_record_is_made_of_its_source_and_its_number_there(spark
 
 
 @pytest.mark.parametrize(
+    ("said", "title", "found"),
+    [
+        ("f", "Mrs", ("female", None)),
+        (None, "Frau", ("female", "inferred")),
+        ("unknown", "Mr.", ("male", "inferred")),
+        ("f", "Mr", ("female", None)),  # what was said holds
+        (None, "Dr", (None, "leave")),
+        (None, None, (None, "leave")),
+    ],
+)
+def test_a_sex_that_is_not_said_is_that_of_the_title_and_marked(spark, said, title, found):
+    assert only(clean(spark, {"sex": said, "title": title}), "sex", "sex_filled_by") == found
+
+
+@pytest.mark.parametrize(
     ("birth_on", "is_kept"),
     [
         (date(1980, 4, 12), True),
@@ -578,7 +594,7 @@ drawn_lines = st.lists(
 
 def after(spark, landings):
     """The table once it has taken these landings of lines one after another."""
-    not_compared = {"record_id": F.lit(7), **{name: F.lit(None).cast("string") for name in DERIVED}}
+    not_compared = {"record_id": F.lit(7), **{name: F.lit(None).cast("string") for name in (*FILLED, *DERIVED)}}
     known = {}
     for batch, lines in enumerate(landings, start=1):
         arrived = shop_records(rows_of(spark, ORDER_LINES, *lines)).withColumns(not_compared)

@@ -94,6 +94,7 @@ def test_a_customer_has_of_each_attribute_what_survives_and_where_it_is_from(spa
         "title": "Ms",
         "title_from": "crm_profiles:C1",
         "sex": "female",
+        "sex_filled_by": None,
         "sex_from": "crm_profiles:C1",
         "birth_on": date(1980, 4, 12),
         "birth_on_from": "crm_profiles:C1",
@@ -116,6 +117,17 @@ def test_a_customer_has_of_each_attribute_what_survives_and_where_it_is_from(spa
     }
     expected = spark.createDataFrame([tuple(row[name] for name in CUSTOMERS.column_names)], CUSTOMERS.schema)
     assert_df_equality(found, expected, ignore_nullable=True)
+
+
+def test_a_sex_that_was_said_goes_before_one_that_was_inferred_and_an_unknown_one_tells_nothing(spark):
+    unknown = {"source": CRM, "sex": None, "sex_filled_by": "leave"}
+    inferred = {"source": CARDS, "source_record_id": "K1", "sex": "male", "sex_filled_by": "inferred"}
+    said = {"source": TICKETS, "source_record_id": "T1", "sex": "female"}
+
+    columns = ("sex", "sex_filled_by", "sex_from")
+    assert only(summed(spark, unknown, inferred, said), *columns) == ("female", None, "tickets:T1")
+    assert only(summed(spark, unknown, inferred), *columns) == ("male", "inferred", "loyalty_events:K1")
+    assert only(summed(spark, unknown), *columns) == (None, None, None)
 
 
 def test_initials_stand_back_behind_names(spark):

@@ -17,6 +17,7 @@ from customerlake.silver.cleaning.categories import sex
 from customerlake.silver.cleaning.countries import country_code
 from customerlake.silver.cleaning.dates import OLDEST
 from customerlake.silver.cleaning.emails import email_address, email_key
+from customerlake.silver.cleaning.missing import Fill, Fills, Inferred, filled
 from customerlake.silver.cleaning.names import formal_name, name_key, name_parts
 from customerlake.silver.cleaning.phones import e164
 
@@ -46,20 +47,22 @@ SAID = {
 DERIVED = {
     "native_name": "the whole name in its own script, where that is not Latin",
     "given_key": "first name as it is compared: the formal name, in small letters without accents",
+    "said_key": "first name in small letters without accents, as it was said: sam may be Samantha",
     "family_key": "family name as it is compared",
     "email_key": "address as it is compared: without tags, with the usual domains spelt right",
     "street_key": "street and number as they are compared",
     "country_code": "ISO 3166-1 alpha-2",
 }
-ATTRIBUTES = (*SAID, *DERIVED)
+FILLED = {"sex_filled_by": "inferred: sex was not said, and is that of the title; leave: neither tells it"}
+ATTRIBUTES = (*SAID, *FILLED, *DERIVED)
 CONTACT = ("email", "phone", "street", "email_key", "street_key")
-ANALYSED = ("title", "sex", "birth_on", "postcode", "city", "region", "country", "country_code")
+ANALYSED = ("title", "sex", "sex_filled_by", "birth_on", "postcode", "city", "region", "country", "country_code")
 
 
 def _attribute(name: str) -> Field:
     kind = T.DateType() if name == "birth_on" else TEXT
     purpose: Purpose = "contact" if name in CONTACT else "analyse" if name in ANALYSED else "identify"
-    return Field(name, kind, {**SAID, **DERIVED}[name], personal=purpose)
+    return Field(name, kind, {**SAID, **FILLED, **DERIVED}[name], personal=purpose)
 
 
 CUSTOMER_RECORDS = Table(
@@ -237,17 +240,28 @@ def cleaned(*, default_country: str | None) -> Records:
             )
             .withColumns(
                 {
-                    "given_key": formal_name(name_key(F.col("first_name"))),
+                    "said_key": name_key(F.col("first_name")),
                     "family_key": name_key(F.col("last_name")),
                     "email_key": email_key(F.col("email")),
                     "street_key": street_key(F.col("street")),
                     "record_id": F.xxhash64("source", "source_record_id"),
                 }
             )
+            .withColumn("given_key", formal_name(F.col("said_key")))
+            .transform(_filled)
             .select(*[name for name in CUSTOMER_RECORDS.column_names if name != "_batch"])
         )
 
     return clean
+
+
+MISSING = {"sex": Inferred(lambda: sex(F.col("title")))}  # Mrs, Herr
+FILLS = Fills(fills=tuple(Fill(column=name, strategy="inferred") for name in MISSING))
+
+
+def _filled(records: DataFrame) -> DataFrame:
+    """Adds: <column>_filled_by, for each of MISSING."""
+    return filled(records, FILLS, inferred=MISSING)
 
 
 def is_plausible_birth() -> Column:

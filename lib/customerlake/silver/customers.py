@@ -12,7 +12,7 @@ from customerlake.silver.identity.survivorship import SURVIVORSHIP, Survives
 def _surviving(rule: Survives) -> list[Field]:
     declared = {column.name: column for column in CUSTOMER_RECORDS.columns}
     origin = Field(rule.origin, T.StringType(), "<source>:<source_record_id> that says so", personal="identify")
-    return [*[declared[name] for name in rule.attributes], origin]
+    return [*[declared[name] for name in rule.columns], origin]
 
 
 CUSTOMERS = Table(
@@ -60,5 +60,5 @@ def in_shop(column: str) -> Column:
 
 
 def _told(rule: Survives) -> dict[str, Column]:
-    told = {name: F.col(f"_{rule.origin}.{name}") for name in rule.attributes}
+    told = {name: F.col(f"_{rule.origin}.{name}") for name in rule.columns}
     return {**told, rule.origin: F.col(f"_{rule.origin}.origin")}

@@ -34,10 +34,11 @@ NOBODY = dict.fromkeys(COLUMNS)
 
 
 def pairs_of(spark, *pairs):
-    """Pairs of records, each record a dict of what it says, in the order of `pair`."""
+    """Pairs of records, each record a dict of what it says, in the order of `pair`; first names said in full."""
+    whole = [tuple({"said_key": side.get("given_key")} | side for side in pair) for pair in pairs]
     rows = [
         (place, *[one.get(name) for name in COLUMNS], *[other.get(name) for name in COLUMNS])
-        for place, (one, other) in enumerate(pairs)
+        for place, (one, other) in enumerate(whole)
     ]
     texts = [f"{name}_{side} string" for side in "lr" for name in COLUMNS]
     return spark.createDataFrame(rows, f"pair int, {', '.join(texts)}")
@@ -52,7 +53,7 @@ def levels(spark, comparison, *pairs):
 
 def by_values(spark, comparison, *values):
     """As `levels`, of pairs that differ in one column alone."""
-    (column,) = comparison.columns
+    column = comparison.columns[0]
     return levels(spark, comparison, *[({column: one}, {column: other}) for one, other in values])
 
 
@@ -71,6 +72,21 @@ def by_values(spark, comparison, *values):
 )
 def test_given_names_agree_more_or_less(spark, level, values):
     assert by_values(spark, GIVEN, *values) == [level] * len(values)
+
+
+@pytest.mark.parametrize(
+    ("level", "one", "other"),
+    [
+        ("one begins with the other", ("samuel", "sam"), ("samantha", "samantha")),  # Sam may be either
+        ("one begins with the other", ("alexander", "alex"), ("alexandra", "alexandra")),
+        ("different", ("samuel", "samuel"), ("samantha", "samantha")),
+        ("equal", ("william", "bill"), ("william", "william")),
+    ],
+)
+def test_a_short_form_agrees_with_each_name_that_it_may_stand_for(spark, level, one, other):
+    keys = ("given_key", "said_key")
+
+    assert levels(spark, GIVEN, (dict(zip(keys, one, strict=True)), dict(zip(keys, other, strict=True)))) == [level]
 
 
 def test_family_names_agree_or_are_some_edits_apart(spark):

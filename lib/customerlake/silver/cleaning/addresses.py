@@ -1,12 +1,12 @@
 """Postal addresses: keys of streets, house numbers, postcodes and cities in one spelling."""
 
 import re
+import unicodedata
 from functools import cache
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 
-from customerlake.silver.cleaning.letters import ALIKE, composed, half_width, proper_case, without_accents
+from customerlake.silver.cleaning.letters import ALIKE, NARROW, WIDE, composed, proper_case, without_accents
 from customerlake.silver.cleaning.reference import once_per_value, reference_rows, reference_values
 
 LONGEST_STREET, LONGEST_CITY, LONGEST_POSTCODE = 200, 100, 20  # signs; what is behind them is cut off
@@ -23,6 +23,8 @@ NUMBER = re.compile(
 )
 JOINED = ("strasse", "weg", "gasse", "platz", "allee")  # Goethe-Str., Goethestr. and Goethestraße are one street
 DIRECTIONS = ("north", "south", "east", "west", "upper", "lower", "n", "s", "e", "w")
+SIGN_OF_COUNTRY = re.compile("^[A-Z]{1,3} ?- ?(?=[0-9])")  # as in D-80331
+TO_HALF_WIDTH = str.maketrans(WIDE, NARROW)
 WILD = {"#": "[0-9]", "@": "[A-Z]", "*": "[A-Z0-9]"}
 
 
@@ -52,15 +54,7 @@ def postcode(text: Column, country: Column) -> Column:
     Forms are those of conf/reference/postcodes.yaml. Spaces, hyphens and case do not matter, nor a country's sign in
     front (D-80331). Of countries without a form, and of none, the text in capitals.
     """
-    narrow = half_width(F.substring(F.btrim(text), 1, LONGEST_POSTCODE))
-    tidy = F.nullif(F.btrim(F.upper(F.regexp_replace(narrow, r"[\s\p{Z}\p{Cc}\p{Cf}]+", " "))), F.lit(""))
-    bare = F.regexp_replace(F.regexp_replace(tidy, r"[.]0$", ""), "^[A-Z]{1,3} ?- ?([0-9])", "$1")  # .0 by spreadsheets
-    signs = F.regexp_replace(bare, "[^A-Z0-9]", "")
-    spelt = F.when(F.lit(False), tidy)
-    for (pattern, spelling), countries in _postcode_forms().items():
-        spelt = spelt.when(country.isin(countries) & signs.rlike(pattern), F.regexp_replace(signs, pattern, spelling))
-    has_forms = country.isin(list(reference_values("postcodes")))
-    return spelt.when(has_forms, F.lit(None)).otherwise(tidy)
+    return once_per_value(_postcode, text, country)
 
 
 def city_name(text: Column) -> Column:
@@ -126,21 +120,40 @@ def _street_words(place: str) -> dict[str, str]:
     return {short: word for short, word, where in reference_rows("street_words") if where == place}
 
 
+def _postcode(text: str, country: str | None) -> str | None:
+    tidy = " ".join("".join(" " if _is_blank(sign) else sign for sign in _narrow(text)).upper().split())
+    bare = SIGN_OF_COUNTRY.sub("", tidy.removesuffix(".0"))  # .0 by spreadsheets
+    signs = re.sub("[^A-Z0-9]", "", bare)
+    forms = _postcode_forms().get(country or "")
+    if forms is None:
+        return tidy or None
+    return next((form.sub(spelling, signs) for form, spelling in forms if form.fullmatch(signs)), None)
+
+
+def _narrow(text: str) -> str:
+    return text.strip(" ")[:LONGEST_POSTCODE].translate(TO_HALF_WIDTH)
+
+
+def _is_blank(sign: str) -> bool:
+    return sign.isspace() or unicodedata.category(sign) in ("Zs", "Zl", "Zp", "Cc", "Cf")
+
+
 @cache
-def _postcode_forms() -> dict[tuple[str, str], list[str]]:
-    """Patterns over a postcode's letters and digits, how such a one is spelt, and the countries that write it so."""
-    forms: dict[tuple[str, str], list[str]] = {}
-    for country, written in reference_values("postcodes").items():
-        for form in written:
-            parts = re.fullmatch(f"({country}[ -]?)?(.*)", form)
-            sign, groups = (parts[1] or "", re.split("([ -])", parts[2])) if parts else ("", [form])
-            pattern = "".join(f"({''.join(WILD.get(one, one) for one in group)})" for group in groups[::2])
-            spelling = sign + "".join(
-                f"${place // 2 + 1}" if place % 2 == 0 else gap for place, gap in enumerate(groups)
-            )
-            optional = f"({sign.strip(' -')})?".replace("(", "(?:") if sign else ""
-            forms.setdefault((f"^{optional}{pattern}$", spelling), []).append(country)
-    return forms
+def _postcode_forms() -> dict[str, list[tuple[re.Pattern[str], str]]]:
+    """Of each country, patterns over a postcode's letters and digits, and how such a one is spelt."""
+    return {
+        country: [_postcode_form(country, form) for form in written]
+        for country, written in reference_values("postcodes").items()
+    }
+
+
+def _postcode_form(country: str, form: str) -> tuple[re.Pattern[str], str]:
+    parts = re.fullmatch(f"({country}[ -]?)?(.*)", form)
+    sign, groups = (parts[1] or "", re.split("([ -])", parts[2])) if parts else ("", [form])
+    pattern = "".join(f"({''.join(WILD.get(one, one) for one in group)})" for group in groups[::2])
+    spelling = sign + "".join(rf"\{place // 2 + 1}" if place % 2 == 0 else gap for place, gap in enumerate(groups))
+    optional = f"(?:{sign.strip(' -')})?" if sign else ""
+    return re.compile(optional + pattern), spelling
 
 
 def _city_name(text: str) -> str | None:

@@ -3,6 +3,12 @@
 from customerlake.silver.identity.blocking import Rule
 from customerlake.silver.identity.comparison import Comparison, Level, both_known, by_edits
 
+
+def _begins_with(column: str) -> str:
+    shorter = f"least(length({column}_l), length({column}_r))"
+    return f"{shorter} >= 3 AND substr({column}_l, 1, {shorter}) = substr({column}_r, 1, {shorter})"
+
+
 _SHORTER = "least(length(given_key_l), length(given_key_r))"
 _EDITS = "levenshtein(given_key_l, given_key_r)"
 _SAME_LETTERS = (
@@ -11,15 +17,12 @@ _SAME_LETTERS = (
 )
 GIVEN = Comparison(
     name="given_name",
-    columns=("given_key",),
+    columns=("given_key", "said_key"),
     known=both_known("given_key"),
     levels=(
         Level("equal", "given_key_l = given_key_r", is_of_frequency=True),
         Level("initial", f"{_SHORTER} = 1 AND substr(given_key_l, 1, 1) = substr(given_key_r, 1, 1)"),
-        Level(
-            "one begins with the other",
-            f"{_SHORTER} >= 3 AND substr(given_key_l, 1, {_SHORTER}) = substr(given_key_r, 1, {_SHORTER})",
-        ),
+        Level("one begins with the other", f"({_begins_with('given_key')}) OR ({_begins_with('said_key')})"),
         Level(
             "letters swapped, missing or too many",
             f"{_SHORTER} >= 3 AND ((length(given_key_l) <> length(given_key_r) AND {_EDITS} <= 1) "

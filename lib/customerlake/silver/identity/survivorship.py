@@ -24,6 +24,11 @@ class Survives:
     first: str  # "trusted" or "newest"
     trusted: tuple[str, ...] = BY_A_PERSON  # the most trusted source first; others come after them
     complete: str = "true"  # SQL over the record
+    with_it: tuple[str, ...] = ()  # what is said about them, and counts for nothing alone
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.attributes, *self.with_it)
 
     @property
     def origin(self) -> str:
@@ -40,7 +45,7 @@ class Survives:
         says = F.struct(
             *[column.alias(f"rank_{place}") for place, column in enumerate(rank)],
             F.concat_ws(":", "source", "source_record_id").alias("origin"),
-            *self.attributes,
+            *self.columns,
             F.col("valid_from"),
         )
         return F.max(F.when(F.coalesce(*self.attributes).isNotNull(), says))
@@ -51,7 +56,7 @@ SURVIVORSHIP: Sequence[Survives] = (
     Survives(("last_name",), "trusted", complete="length(last_name) > 2"),
     Survives(("native_name",), "trusted"),
     Survives(("title",), "trusted"),
-    Survives(("sex",), "trusted"),
+    Survives(("sex",), "trusted", complete="sex_filled_by IS NULL", with_it=("sex_filled_by",)),  # said, then inferred
     Survives(("birth_on",), "trusted"),
     Survives(("email",), "newest", OF_MAILBOXES),
     Survives(("phone",), "newest"),
