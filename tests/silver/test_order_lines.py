@@ -18,6 +18,8 @@ from customerlake.silver.order_lines import (
     ORDER_LINES,
     RECEIVED_AGAIN,
     as_sent,
+    distinct_lines,
+    in_currency_of_lake,
     order_lines,
     rejected_lines,
     trimmed_texts,
@@ -58,8 +60,8 @@ def received(spark, *lines):
     return spark.createDataFrame(rows, SALES.schema).transform(as_sent(SOURCE, FEED, F.col("_batch")))
 
 
-def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"):
-    return typed_lines(
+def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss", rates=None):
+    lines = typed_lines(
         timestamp_format=timestamp_format,
         time_zone=time_zone,
         currency="GBP",
@@ -67,6 +69,7 @@ def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss"):
         cancellation_prefix="C",
         line_kinds={"POST": "postage", "D": "discount", "GIFT_*": "gift voucher"},
     )
+    return in_currency_of_lake(lines, "GBP", rates)
 
 
 def typed(spark, *lines, **values):
@@ -110,7 +113,10 @@ def test_a_sound_line_is_typed(spark):
         "quantity": 6,
         "unit_price": Decimal("2.5500"),
         "amount": Decimal("15.3000"),
+        "amount_charged": Decimal("15.3000"),
         "currency": "GBP",
+        "rate": Decimal(1),
+        "rate_on": date(2010, 12, 1),
         "country": "United Kingdom",
         "count_received": 1,
         "_source_file": "day.csv",
@@ -269,11 +275,11 @@ def test_what_the_reader_of_the_file_found_is_a_reason(spark):
     [
         (
             {"quantity": "20", "unit_price": "5012345678900"},
-            "amount '20 x 5012345678900.0000' is not below 1,000,000,000,000",
+            "amount_charged '20 x 5012345678900.0000' is not below 1,000,000,000,000",
         ),
         (
             {"quantity": "999999999", "unit_price": "99999999999999"},
-            "amount '999999999 x 99999999999999.0000' is not below 1,000,000,000,000",
+            "amount_charged '999999999 x 99999999999999.0000' is not below 1,000,000,000,000",
         ),
         ({"quantity": "5012345678900"}, "quantity '5012345678900' is not a whole number of up to nine digits"),
         ({"quantity": "-2147483648"}, "quantity '-2147483648' is not a whole number of up to nine digits"),
@@ -286,6 +292,36 @@ def test_a_number_out_of_any_range_is_rejected_and_stops_nothing(spark, line, re
 
     assert values(accepted(spark, *lines), "order_id") == ("2",)
     assert values(rejected(spark, *lines), "reasons") == ([reason],)
+
+
+RATES = "currency string, base_currency string, rated_on date, rate double"
+
+
+def test_what_was_charged_in_another_currency_is_converted_at_the_days_rate_and_both_amounts_stay(spark):
+    rates = spark.createDataFrame(
+        [("EUR", "GBP", date(2010, 11, 30), 0.845), ("EUR", "GBP", date(2010, 12, 2), 0.9)], RATES
+    )
+    lines = [{"currency": "EUR"}, {"order_id": "2", "currency": "EUR", "ordered_at": "2010-12-02 09:00:00"}, {}]
+
+    found = order_lines(received(spark, *lines), rule(rates=rates))
+
+    columns = ("amount", "amount_charged", "currency", "rate", "rate_on")
+    assert sorted(tuple(row) for row in found.select(*columns).collect()) == [
+        (Decimal("12.9285"), Decimal("15.3000"), "EUR", Decimal("0.845"), date(2010, 11, 30)),  # 15.30 x 0.845
+        (Decimal("13.7700"), Decimal("15.3000"), "EUR", Decimal("0.9"), date(2010, 12, 2)),
+        (Decimal("15.3000"), Decimal("15.3000"), "GBP", Decimal(1), date(2010, 12, 1)),
+    ]
+
+
+def test_a_line_of_a_currency_without_a_rate_is_rejected_and_those_beside_it_are_taken(spark):
+    rates = spark.createDataFrame([("EUR", "GBP", date(2010, 12, 2), 0.9)], RATES)
+    lines = [{"currency": "EUR"}, {"order_id": "2"}]
+
+    for known in (rates, None):
+        assert values(order_lines(received(spark, *lines), rule(rates=known)), "order_id") == ("2",)
+        assert values(rejected_lines(received(spark, *lines), rule(rates=known)), "reasons") == (
+            ["no rate of EUR in GBP on or before 2010-12-01"],
+        )
 
 
 def test_a_rejected_line_keeps_what_was_received_and_where(spark):
@@ -336,7 +372,7 @@ def test_of_exact_duplicates_the_first_by_file_and_line_survives(spark):
 def test_lines_that_differ_in_any_received_value_are_two_lines(spark, name):
     other = "7" if name in ("quantity", "unit_price") else "other"
 
-    assert accepted(spark, {}, {name: other}).count() == 2
+    assert distinct_lines(received(spark, {}, {name: other})).count() == 2
 
 
 def test_values_that_move_between_columns_are_another_line(spark):
@@ -429,7 +465,7 @@ def test_an_amount_agrees_with_quantity_and_price_as_far_as_these_may_be_rounded
     (rule,) = ORDER_LINES.measured
     lines = spark.createDataFrame(
         [(quantity, Decimal(unit_price), Decimal(amount))],
-        "quantity int, unit_price decimal(18,4), amount decimal(18,4)",
+        "quantity int, unit_price decimal(18,4), amount_charged decimal(18,4)",
     )
 
     (found,) = lines.select(rule.reason().alias("reason")).collect()
@@ -437,6 +473,6 @@ def test_an_amount_agrees_with_quantity_and_price_as_far_as_these_may_be_rounded
     assert (found["reason"] is None) == is_kept
     if not is_kept:
         assert found["reason"] == (
-            f"the amount is not quantity x unit_price: amount {Decimal(amount):.4f}, quantity {quantity}, "
+            f"the amount is not quantity x unit_price: amount_charged {Decimal(amount):.4f}, quantity {quantity}, "
             f"unit_price {Decimal(unit_price):.4f}"
         )

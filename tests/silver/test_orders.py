@@ -11,7 +11,7 @@ from customerlake.silver.orders import ORDERS, orders, with_customers
 LINES = (
     "order_line_id string, order_id string, customer_id string, ordered_at timestamp, ordered_on date, channel string, "
     "is_return boolean, is_sale boolean, is_product boolean, product_id string, quantity int, amount decimal(18,4), "
-    "currency string, country string, _batch long"
+    "amount_charged decimal(18,4), currency string, country string, _batch long"
 )
 USUAL = {
     "order_line_id": "a",
@@ -26,6 +26,7 @@ USUAL = {
     "product_id": "P",
     "quantity": 2,
     "amount": Decimal("5.0000"),
+    "amount_charged": Decimal("6.0000"),
     "currency": "GBP",
     "country": "France",
     "_batch": 1,
@@ -62,6 +63,7 @@ def test_an_order_sums_its_lines(spark):
         "is_return": False,
         "amount": Decimal("23.3333"),
         "product_amount": Decimal("5.3333"),
+        "amount_charged": Decimal("18.0000"),
         "currency": "GBP",
         "count_lines": 3,
         "count_products": 2,
@@ -79,6 +81,12 @@ def test_orders_are_kept_apart(spark):
     amounts = {row.order_id: row.amount for row in orders(lines).collect()}
 
     assert amounts == {"1": Decimal(5), "2": Decimal(7)}
+
+
+def test_an_order_charged_in_two_currencies_has_no_sum_of_what_was_charged(spark):
+    lines = lines_of(spark, {}, {"order_line_id": "b", "currency": "EUR"})
+
+    assert only(orders(lines), "amount", "amount_charged", "currency") == (Decimal(10), None, "EUR")
 
 
 def test_a_gift_is_a_line_without_an_amount_or_units(spark):

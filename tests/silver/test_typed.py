@@ -6,8 +6,9 @@ from customerlake.bronze.sources import SOURCES
 from customerlake.contracts.quarantine import quarantine
 from customerlake.contracts.source import bronze_table
 from customerlake.monitor.measures import measured
+from customerlake.runtime.config import LakeFile
 from customerlake.runtime.feeds import Feed
-from customerlake.silver.feeds import OF_FEED
+from customerlake.silver.feeds import OF_FEED, typed_for
 from customerlake.silver.typed import accepted_records, typed_by
 
 NOON, ONE, TWO = (f"2011-03-01 {hour}:00:00" for hour in (12, 13, 14))
@@ -39,8 +40,11 @@ def received(spark):
     return of
 
 
+LAKE = LakeFile.model_validate({"name": "test", "currency": "GBP", "feeds": {}})
+
+
 def typed(feed):
-    return typed_by(SOURCES[feed], Feed(path="landing"), time_zone="UTC", currency="GBP")
+    return typed_for(SOURCES[feed], Feed(path="landing"), LAKE)
 
 
 @pytest.mark.parametrize("feed", SOUND)
@@ -190,3 +194,14 @@ def test_a_feed_may_write_days_in_several_formats(received):
     texts = ("31.12.1980", "31/12/1980", "19801231", "1980-12-31")
     assert {str(birth(text)) for text in texts} == {"1980-12-31"}
     assert birth("12-31-1980") is None
+
+
+def test_weights_are_kept_as_sent_and_in_kilograms(received):
+    def of(values):
+        frame = received("products", values)
+        (row,) = accepted_records(frame, SOURCES["products"], OF_FEED["products"], typed("products")).collect()
+        return row["weight"], row["weight_unit"], row["weight_kg"]
+
+    assert of({"weight": "250", "weight_unit": "G"}) == (250.0, "g", 0.25)
+    assert of({"weight": "2", "weight_unit": "lb"}) == (2.0, "lb", pytest.approx(2 * 0.45359237))  # by NIST SP 811
+    assert of({"weight": "2", "weight_unit": None}) == (2.0, None, None)

@@ -102,6 +102,16 @@ class WellFormed:
 
 
 @dataclass(frozen=True)
+class NoProblem:
+    """Reject rows for which `column` says in words what is wrong with them; null passes."""
+
+    column: str
+
+    def reason(self) -> Column:
+        return F.col(self.column)
+
+
+@dataclass(frozen=True)
 class InRange:
     """Reject rows whose `column`, a number or a day, is below `least` or above `most`; null passes.
 

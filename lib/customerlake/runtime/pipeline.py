@@ -56,7 +56,7 @@ PIPELINE = (
         "land_streams", "bronze/land_streams.py", "new messages of topics", is_dated=False, needs=("streaming",), of=()
     ),
     Step("records", "silver/build_records.py", "typed records of every other feed", False, LANDINGS, of=()),
-    Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, LANDINGS),
+    Step("order_lines", "silver/build_order_lines.py", "typed, deduplicated lines", False, (*LANDINGS, "records")),
     Step(
         "customer_records",
         "silver/build_customer_records.py",

@@ -15,7 +15,7 @@ from customerlake.silver.email_events import EMAIL_EVENTS
 from customerlake.silver.exchange_rates import EXCHANGE_RATES
 from customerlake.silver.loyalty_events import LOYALTY_EVENTS
 from customerlake.silver.order_lines import ORDER_LINES
-from customerlake.silver.product_list import PRODUCT_LIST
+from customerlake.silver.product_list import PRODUCT_LIST, with_si_units
 from customerlake.silver.social_posts import SOCIAL_POSTS
 from customerlake.silver.survey_answers import SURVEY_ANSWERS
 from customerlake.silver.tickets import TICKETS
@@ -43,7 +43,8 @@ def typed_for(source: Source, feed: Feed, config: LakeFile) -> Typed:
     """How the records of a feed are typed, by what the lake file says of it."""
     if isinstance(feed, AttributesFeed):
         return attributes_typed_by(feed)
-    return typed_by(source, feed, time_zone=config.time_zone, currency=config.currency)
+    typed = typed_by(source, feed, time_zone=config.time_zone, currency=config.currency)
+    return with_si_units(typed) if OF_FEED[source.feed] is PRODUCT_LIST else typed
 
 
 def silver_of(feed: str, config: LakeFile) -> tuple[Table, str]:

@@ -9,12 +9,13 @@ from pyspark.sql import types as T
 
 from customerlake.bronze.formats import TYPED
 from customerlake.bronze.sources.sales import SALES
-from customerlake.contracts.checks import NotNegative, NotNull, NotZero, Plausible, Reads, WellFormed
+from customerlake.contracts.checks import NoProblem, NotNegative, NotNull, NotZero, Plausible, Reads, WellFormed
 from customerlake.contracts.quarantine import kept_as_received, quarantine, quarantine_table
 from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.runtime.feeds import EPOCHS, SalesFeed
 from customerlake.silver.cleaning.dates import instant, local_time
+from customerlake.silver.cleaning.money import RATE, at_days_rate
 from customerlake.silver.cleaning.numbers import number, without_zero_decimals
 from customerlake.silver.cleaning.texts import trimmed
 from customerlake.silver.typed import Typed
@@ -29,10 +30,10 @@ LARGEST_QUANTITY = 10**9
 
 
 def agrees_with_its_price() -> Column:
-    """amount is quantity x unit_price, both without their sign, where the price may be rounded to the cent."""
+    """What was charged is quantity x unit_price, without their signs, where the price may be rounded to the cent."""
     quantity = F.abs("quantity")
     rounded = F.lit(Decimal("0.005")) * (quantity + 1)
-    return F.abs(F.abs("amount") - quantity * F.abs("unit_price")) <= rounded
+    return F.abs(F.abs("amount_charged") - quantity * F.abs("unit_price")) <= rounded
 
 
 ORDER_LINES = Table(
@@ -64,9 +65,17 @@ ORDER_LINES = Table(
         Field("product_id", T.StringType(), "stock code in capitals"),
         Field("description", T.StringType(), "what the product was called; null when not said"),
         Field("quantity", T.IntegerType(), "units; negative when taken back", unit="units"),
-        Field("unit_price", MONEY, "price of one unit", unit="currency"),
-        Field("amount", MONEY, "quantity x unit_price", unit="currency"),
-        Field("currency", T.StringType(), "ISO 4217 code"),
+        Field("unit_price", MONEY, "price of one unit, in the line's currency", unit="currency"),
+        Field("amount", MONEY, "amount_charged at the rate, in the lake's currency", unit="lake's currency"),
+        Field("amount_charged", MONEY, "quantity x unit_price, in the line's currency", unit="currency"),
+        Field("currency", T.StringType(), "ISO 4217 code of what was charged"),
+        Field(
+            "rate",
+            RATE,
+            "what one unit of it is in the lake's currency: of the day, else the last rate known before it",
+            unit="lake's currency",
+        ),
+        Field("rate_on", T.DateType(), "day of that rate"),
         Field("country", T.StringType(), "country of the customer", personal="analyse"),
         Field("count_received", T.LongType(), "how often exactly this line was received; all but one are duplicates"),
         Field("_source_file", T.StringType(), "file of the line that survives: the first by file and line"),
@@ -86,11 +95,14 @@ ORDER_LINES = Table(
         Reads("unit_price", "received_unit_price", "a number"),
         NotNull("received_unit_price", called="unit_price"),
         NotNegative("unit_price"),
-        Reads("amount", "received_amount", f"below {LARGEST_AMOUNT:,}"),
+        Reads("amount_charged", "received_amount", f"below {LARGEST_AMOUNT:,}"),
+        NoProblem("no_rate_because"),
     ),
     measured=(
         Plausible(
-            "the amount is not quantity x unit_price", ("amount", "quantity", "unit_price"), agrees_with_its_price
+            "the amount is not quantity x unit_price",
+            ("amount_charged", "quantity", "unit_price"),
+            agrees_with_its_price,
         ),
     ),
 )
@@ -264,7 +276,7 @@ def typed_lines(
                     "is_return": is_return,
                     "is_sale": ~is_return & (quantity > 0) & is_paid,
                     "line_kind": F.lit("unspecified") if "product_id" in lacking else line_kind(line_kinds, is_return),
-                    "amount": within(LARGEST_AMOUNT, amount).cast(MONEY),
+                    "amount_charged": within(LARGEST_AMOUNT, amount).cast(MONEY),
                     "received_amount": said,
                 }
             )
@@ -272,6 +284,19 @@ def typed_lines(
         )
 
     return typed
+
+
+def in_currency_of_lake(typed: Typed, currency: str, rates: DataFrame | None) -> Typed:
+    """Typed lines with amount in `currency`, the lake's, at the rate of their day; `rates` as silver.exchange_rates.
+
+    A line whose currency has no rate by then is rejected: its amount would be missing from every sum.
+    """
+
+    def converted(lines: DataFrame) -> DataFrame:
+        rated = at_days_rate(lines.transform(typed), rates, currency=currency, amount="amount_charged")
+        return rated.withColumn("amount", F.col(f"amount_{currency.lower()}"))
+
+    return converted
 
 
 def _identity() -> list[Column]:

@@ -20,14 +20,17 @@ ORDERS = Table(
         Field("ordered_on", T.DateType(), "day of its first line in the feed's time zone"),
         Field("channel", T.StringType(), "where it was sold"),
         Field("is_return", T.BooleanType(), "it takes an earlier order back"),
-        Field("amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="currency"),
+        Field(
+            "amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="lake's currency"
+        ),
         Field(
             "product_amount",
             MONEY,
             "the part of amount that is products, without postage, fees and the like",
-            unit="currency",
+            unit="lake's currency",
         ),
-        Field("currency", T.StringType(), "ISO 4217 code"),
+        Field("amount_charged", MONEY, "amount in the currency of its lines; null where they differ", unit="currency"),
+        Field("currency", T.StringType(), "ISO 4217 code of what was charged"),
         Field("count_lines", T.LongType(), "distinct lines"),
         Field("count_products", T.LongType(), "distinct products"),
         Field("count_units", T.LongType(), "units of products", unit="units"),
@@ -51,6 +54,7 @@ def orders(order_lines: DataFrame) -> DataFrame:
     """
     counts = F.col("is_sale") | F.col("is_return")
     is_product = counts & F.col("is_product")
+    charged = F.sum(F.when(counts, F.col("amount_charged")).otherwise(0))
     return (
         order_lines.groupBy("order_id")
         .agg(
@@ -59,6 +63,7 @@ def orders(order_lines: DataFrame) -> DataFrame:
             F.min("ordered_on").alias("ordered_on"),
             F.sum(F.when(counts, F.col("amount")).otherwise(0)).alias("amount"),
             F.sum(F.when(is_product, F.col("amount")).otherwise(0)).alias("product_amount"),
+            F.when(F.min("currency") == F.max("currency"), charged).alias("amount_charged"),
             F.count("*").alias("count_lines"),
             F.sum(F.when(is_product, F.col("quantity")).otherwise(0)).alias("count_units"),
             F.max("_batch").alias("_batch"),

@@ -9,12 +9,14 @@ from customerlake.bronze.landings import LANDINGS, new_landings
 from customerlake.bronze.sources import OF_SALES, SOURCES
 from customerlake.contracts.source import bronze_table
 from customerlake.runtime.job import Run
+from customerlake.silver.exchange_rates import EXCHANGE_RATES
 from customerlake.silver.order_lines import (
     ORDER_LINES,
     RECEIVED_AGAIN,
     REJECTED_ORDER_LINES,
     as_sent,
     first_instant,
+    in_currency_of_lake,
     order_lines,
     rejected_lines,
     typed_by,
@@ -45,8 +47,8 @@ def take_sales(run: Run) -> None:
 
 def _take(run: Run, number: int, name: str, batch: int) -> None:
     received = _bronze(run, name).where(F.col("_batch") == batch).transform(_as_sent(run, name, F.lit(number)))
-    typed = _typed(run, name)
-    is_later = run.all_later(first_instant(received, typed), ORDER_LINES, "ordered_at")
+    typed = _typed_and_rated(run, name)
+    is_later = run.all_later(first_instant(received, _typed(run, name)), ORDER_LINES, "ordered_at")
     lines, rejected = order_lines(received, typed), partial(rejected_lines, received, typed)
     take_landing(run, ORDER_LINES, number, received, lines, rejected, is_later=is_later, update=RECEIVED_AGAIN)
 
@@ -60,7 +62,7 @@ def _take_all_again(run: Run) -> bool:
         numbers = {row["batch"]: row["_batch"] for row in landings if row["feed"] == name}
         if numbers:
             number = F.element_at(F.create_map(*[F.lit(n) for pair in numbers.items() for n in pair]), F.col("_batch"))
-            received, typed = _bronze(run, name).transform(_as_sent(run, name, number)), _typed(run, name)
+            received, typed = _bronze(run, name).transform(_as_sent(run, name, number)), _typed_and_rated(run, name)
             accepted.append(order_lines(received, typed))
             rejected.append(rejected_lines(received, typed))
     if not accepted:
@@ -98,3 +100,8 @@ def _as_sent(run: Run, name: str, number: Column) -> Typed:
 def _typed(run: Run, name: str) -> Typed:
     feed = run.config.feeds.of_sales()[name]
     return typed_by(SOURCES[name], feed, time_zone=run.config.time_zone, currency=run.config.currency)
+
+
+def _typed_and_rated(run: Run, name: str) -> Typed:
+    rates = run.read(EXCHANGE_RATES) if run.lake.exists(EXCHANGE_RATES) else None
+    return in_currency_of_lake(_typed(run, name), run.config.currency, rates)

@@ -21,11 +21,17 @@ Typed = Callable[[DataFrame], DataFrame]
 
 
 def silver_table(
-    source: Source, name: str, *, checks: tuple[Check, ...] = (), measured: tuple[Check, ...] = ()
+    source: Source,
+    name: str,
+    *,
+    checks: tuple[Check, ...] = (),
+    measured: tuple[Check, ...] = (),
+    more: tuple[Field, ...] = (),
 ) -> Table:
     """The table of a feed's typed records. Events are kept apart by month, states carry whether they were deleted.
 
-    The contract gives its checks; `checks` are those that it says in words alone.
+    The contract gives its checks; `checks` are those that it says in words alone. `more` are columns that
+    are made of the record's own.
     """
     technical = [
         Field(
@@ -44,7 +50,7 @@ def silver_table(
         grain=f"one row per {', '.join(source.key)}, as last received",
         key=source.key,
         partitioned_by=(MONTH,) if source.is_event else (),
-        columns=(*[Field(c.name, c.type, c.doc, c.unit, c.personal) for c in source.columns], *technical),
+        columns=(*[Field(c.name, c.type, c.doc, c.unit, c.personal) for c in source.columns], *more, *technical),
         checks=(*_checks(source), *checks),
         measured=measured,
     )

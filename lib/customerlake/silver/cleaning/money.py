@@ -34,19 +34,21 @@ def currency_code(text: Column, *, meant: Mapping[Shared, str] = MEANT) -> Colum
 
 
 def at_days_rate(
-    amounts: DataFrame, rates: DataFrame, *, currency: str, amount: str = "amount", on: str = "ordered_on"
+    amounts: DataFrame, rates: DataFrame | None, *, currency: str, amount: str = "amount", on: str = "ordered_on"
 ) -> DataFrame:
     """Convert each amount at the rate of its day, else at the last one known before it.
 
     Needs:   `amounts` with currency and the columns that `amount` and `on` (a date) name; `rates` as
-             silver.exchange_rates has them, quoted in `currency` for one unit of another, or the other way round.
+             silver.exchange_rates has them, quoted in `currency` for one unit of another, or the other way round; None
+             where there are none at all.
     Adds:    rate [`currency` for one unit], rate_on (the day that the rate is of), amount_<currency> (MONEY, rounded
              half up), and no_rate_because (why an amount has no rate; else null). What is in `currency` has rate 1.
     """
-    known = rates.transform(rates_into(currency))
-    converted = (F.col(amount).cast(MONEY) * F.col("rate")).try_cast(MONEY)
+    find = without_rate if rates is None else with_rate(rates.transform(rates_into(currency)), on)
+    own = F.col(amount).cast(MONEY)
+    converted = F.when(F.col("currency") == currency, own).otherwise((own * F.col("rate")).try_cast(MONEY))
     return (
-        amounts.transform(with_rate(known, on))
+        amounts.transform(find)
         .transform(own_rate(currency, on))
         .withColumns(
             {f"amount_{currency.lower()}": converted, "no_rate_because": no_rate_because(currency, amount, on)}
@@ -103,6 +105,10 @@ def with_rate(known: DataFrame, on: str) -> Callable[[DataFrame], DataFrame]:
         )
 
     return found
+
+
+def without_rate(amounts: DataFrame) -> DataFrame:
+    return amounts.withColumns({"rate": F.lit(None).cast(RATE), "rate_on": F.lit(None).cast("date")})
 
 
 def rate_of_each_day(known: DataFrame) -> DataFrame:

@@ -152,7 +152,10 @@ def _reached(run: Run, known: DataFrame, identities: DataFrame, links: DataFrame
     of_new = links.join(new.withColumnRenamed("record_id", "l"), on="l", how="left_semi").unionByName(
         links.join(new.withColumnRenamed("record_id", "r"), on="r", how="left_semi")
     )
-    seeds = new.unionByName(known.where("is_new").select(F.col("number_id").alias("record_id")))
+    naming = known.join(new.withColumnRenamed("record_id", "number_id"), on="number_id", how="left_semi")
+    seeds = new.unionByName(known.where("is_new").select(F.col("number_id").alias("record_id"))).unionByName(
+        naming.select("record_id")  # a number may come after those that name it
+    )
     for side in "lr":
         seeds = seeds.unionByName(of_new.select(F.col(side).alias("record_id")))
     if len(decided):
