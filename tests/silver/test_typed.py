@@ -40,7 +40,7 @@ def received(spark):
     return of
 
 
-LAKE = LakeFile.model_validate({"name": "test", "currency": "GBP", "feeds": {}})
+LAKE = LakeFile.model_validate({"name": "test", "currency": "GBP", "feeds": {"tickets": {"path": "landing"}}})
 
 
 def typed(feed):
