@@ -8,6 +8,7 @@ from customerlake.silver import term_frequencies as module
 from customerlake.silver.term_frequencies import (
     LEAST_SHARED,
     TERM_FREQUENCIES,
+    newly_shared,
     term_frequencies,
     with_frequencies,
 )
@@ -107,6 +108,29 @@ def test_of_more_values_than_are_listed_the_most_common_are(spark, monkeypatch):
     assert found == {("given_key", "e"): 0.3, ("given_key", "b"): 0.2, ("given_key", None): 0.1}
 
 
+def test_a_mailbox_that_a_new_record_shows_to_be_shared_is_as_common_as_if_it_had_been_known_before(spark):
+    before = [("anna", "family@x"), ("anna", "anna@x"), ("carl", "two@x"), ("dora", "two@x"), ("emil", "emil@x")]
+    new = [("bert", "family@x"), ("anna", "anna@x"), ("carl", "two@x"), ("frida", "frida@x")]
+    rows = [(str(n), given, None, mailbox, n >= len(before)) for n, (given, mailbox) in enumerate([*before, *new])]
+    records = spark.createDataFrame(rows, f"{RECORDS}, is_new boolean")
+    known = term_frequencies(records.where("NOT is_new"), ["given_key"], identifiers=["email_key"])
+
+    found = by_value(newly_shared(records, known, ["email_key"]))
+
+    # four mailboxes were known, of which one has two names or more: one person beside its owner, on average
+    assert found == {("email_key", "family@x"): pytest.approx((1 + 1) / 4)}
+
+
+def test_what_is_newly_shared_is_so_once(spark):
+    rows = [("1", "anna", None, "family@x", False), ("2", "bert", None, "family@x", True)]
+    records = spark.createDataFrame(rows, f"{RECORDS}, is_new boolean")
+    known = term_frequencies(records.where("NOT is_new"), ["given_key"], identifiers=["email_key"])
+    shared = newly_shared(records, known, ["email_key"])
+
+    assert shared.count() == 1
+    assert newly_shared(records, known.unionByName(shared), ["email_key"]).count() == 0
+
+
 def test_records_get_the_frequency_of_what_they_say(spark):
     records = spark.createDataFrame(
         [
@@ -119,10 +143,10 @@ def test_records_get_the_frequency_of_what_they_say(spark):
     )
     known = spark.createDataFrame(
         [
-            ("given_key", "anna", 0.25),
-            ("given_key", None, 0.01),
-            ("family_key", "marten", 0.5),
-            ("family_key", None, 0.02),
+            ("given_key", "anna", 0.25, None),
+            ("given_key", None, 0.01, None),
+            ("family_key", "marten", 0.5, None),
+            ("family_key", None, 0.02, None),
         ],
         TERM_FREQUENCIES.schema,
     )

@@ -1,5 +1,6 @@
 """Pairs of records that may be one person's: found, weighed and kept, with weights learnt from the records."""
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -17,7 +18,7 @@ from customerlake.silver.identity.persons import (
 )
 from customerlake.silver.identity_links import IDENTITY_LINKS, identity_links
 from customerlake.silver.match_weights import MATCH_WEIGHTS, match_weights, newest
-from customerlake.silver.term_frequencies import TERM_FREQUENCIES, term_frequencies, with_frequencies
+from customerlake.silver.term_frequencies import TERM_FREQUENCIES, newly_shared, term_frequencies, with_frequencies
 
 OF_FREQUENCY = tuple(one.of_frequency for one in COMPARISONS if one.of_frequency)
 IDENTIFIERS = ("email_key", "phone")
@@ -66,7 +67,44 @@ def weights_to_use(run: Run, records: DataFrame, is_first: bool) -> tuple[MatchW
     return learnt, True
 
 
-def write_links(run: Run, records: DataFrame, weights: MatchWeights, *, is_all: bool) -> None:
+def shared_since(run: Run, records: DataFrame) -> pa.Table:
+    """Rows of silver.term_frequencies: what new records show to be shared by more people than was known."""
+    return newly_shared(records, run.lake.read(TERM_FREQUENCIES), IDENTIFIERS).toArrow()
+
+
+def with_sharers(records: DataFrame, shared: pa.Table) -> DataFrame:
+    """Records with is_new also for those that say a value which turned out to be shared: what it tells is less now."""
+    if not shared.num_rows:
+        return records
+    rows = records.sparkSession.createDataFrame(shared)
+    for name in IDENTIFIERS:
+        values = rows.where(F.col("column") == name).select(F.col("value").alias(name), F.lit(True).alias("_shared"))
+        records = (
+            records.join(F.broadcast(values), on=name, how="left")
+            .withColumn("is_new", F.col("is_new") | F.coalesce("_shared", F.lit(False)))
+            .drop("_shared")
+        )
+    return records
+
+
+def keep_shared(run: Run, shared: pa.Table) -> None:
+    """Last of all: a run that ends before finds them to be new again."""
+    if shared.num_rows:
+        run.merge(TERM_FREQUENCIES, run.spark.createDataFrame(shared).transform(TERM_FREQUENCIES.conform))
+
+
+def _frequencies(run: Run, shared: pa.Table | None) -> DataFrame:
+    known = run.lake.read(TERM_FREQUENCIES)
+    if shared is None or not shared.num_rows:
+        return known
+    newer = run.spark.createDataFrame(shared).transform(TERM_FREQUENCIES.conform)
+    return known.join(newer, on=["column", "value"], how="left_anti").unionByName(newer)
+
+
+def write_links(
+    run: Run, records: DataFrame, weights: MatchWeights, *, is_all: bool, shared: pa.Table | None = None
+) -> None:
+    """The pairs of new records, weighed; of pairs that are no more, that they are gone. `shared`: see shared_since."""
     config = run.config.identity
     keys = keyed(records, RULES)
     left_out = too_large(keys, most=config.most_records_of_key).collect()
@@ -76,7 +114,7 @@ def write_links(run: Run, records: DataFrame, weights: MatchWeights, *, is_all: 
             "they are not compared for it (identity.most_records_of_key)"
         )
     large = run.spark.createDataFrame([(row["key"],) for row in left_out], "key long")
-    known = with_frequencies(records, run.lake.read(TERM_FREQUENCIES), OF_FREQUENCY).withColumn(
+    known = with_frequencies(records, _frequencies(run, shared), OF_FREQUENCY).withColumn(
         "record", F.concat_ws(":", "source", "source_record_id")
     )
     pairs = side_by_side(candidates(keys, large), known, [*COLUMNS, "record"])

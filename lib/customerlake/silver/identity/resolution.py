@@ -21,7 +21,14 @@ from customerlake.silver.identity import continuity
 from customerlake.silver.identity.blocking import on_side
 from customerlake.silver.identity.clustering import Ids, Weights, clusters, components
 from customerlake.silver.identity.comparison import compared, compared_columns
-from customerlake.silver.identity.linking import prepared, weights_to_use, write_links
+from customerlake.silver.identity.linking import (
+    keep_shared,
+    prepared,
+    shared_since,
+    weights_to_use,
+    with_sharers,
+    write_links,
+)
 from customerlake.silver.identity.persons import BIRTH, GIVEN, IS_SOMEONE_ELSE
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
 from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME
@@ -40,9 +47,16 @@ def resolve(run: Run) -> None:
     weights, is_new_model = weights_to_use(run, records, is_first)
     from_batch = 1 if is_first or is_new_model else new.start
     records = records.withColumn("is_new", F.col("_batch") >= from_batch)
-    if weights and (new or from_batch == 1):
-        write_links(run, records, weights, is_all=from_batch == 1)
+    shared = None
+    if weights and from_batch == 1:
+        write_links(run, records, weights, is_all=True)
+    elif weights and new:
+        shared = shared_since(run, records)
+        records = with_sharers(records, shared)
+        write_links(run, records, weights, is_all=False, shared=shared)
     _write_identities(run, records, is_first=is_first)
+    if shared is not None:
+        keep_shared(run, shared)
 
 
 @dataclass(frozen=True)
