@@ -152,13 +152,16 @@ def test_homes_agree_on_street_postcode_or_city(spark):
         (home("1010", "ring 1", "vienna"), home("1010", "ring 1", "wien")),
         (home("1010", "ring 1", "vienna"), home("1010", "graben 2", "vienna")),
         (home("1010", "ring 1"), home("1010")),
+        (home("1010", "12 high road"), home("1010", "12 hihg road")),
+        (home("1010", "ring 1"), home("1010", "weg 1")),
         (home("1010", "ring 1", "vienna"), home("1020", "ring 1", "vienna")),
         (home(None, "ring 1", "vienna"), home("1010", "ring 1", "vienna")),
         (home("1010", "ring 1", "vienna"), home("8010", "ring 1", "graz")),
     )
 
+    perhaps, another = "same postcode, and perhaps street", "same postcode, another street"
     assert found == [
-        "same street and postcode", "same postcode", "same postcode", "same city", "same city", "different",
+        "same street and postcode", another, perhaps, perhaps, another, "same city", "same city", "different",
     ]  # fmt: skip
 
 
@@ -215,11 +218,28 @@ def test_two_people_are_told_apart_though_mailbox_telephone_and_home_agree(spark
             ANNA | home("8010", "platz 3", "graz") | {"phone": "+43316777", "email_key": "a@b.org"}, id="moved"
         ),
         pytest.param(ANNA | {"given_key": None, "family_key": None, "birth_text": None}, id="without name and birth"),
+        pytest.param(ANNA | {"family_key": "marden", "birth_text": None}, id="at one home, another spelling"),
+        pytest.param(
+            ANNA | {"family_key": "marden", "birth_text": None, "street_key": "graben 2", "email_key": None},
+            id="another spelling and home, the same telephone",
+        ),
         pytest.param(NOBODY, id="says nothing"),
     ],
 )
 def test_what_may_be_one_person_is_not_told_apart_by_name_and_birth(spark, other):
     assert not are_two_people(spark, ANNA, other)
+
+
+HALL = {"given_key": "jonathan", "family_key": "hall"} | home("NR3 7NE", "116 alexander road", "norwich")
+HILL = {"given_key": "jonathan", "family_key": "hill"} | home("NR3 7NE", "29 station road", "norwich")
+
+
+def test_names_that_are_near_at_two_homes_with_nothing_else_in_common_are_two_peoples(spark):
+    assert are_two_people(spark, HALL, HILL)
+    assert are_two_people(spark, HALL | {"email_key": "a@b", "phone": "+441"}, HILL | {"email_key": "c@d"})
+    assert not are_two_people(spark, HALL, HILL | {"street_key": None})
+    assert not are_two_people(spark, HALL, HILL | {"family_key": "hall"})
+    assert not are_two_people(spark, HALL | {"birth_text": "19640105"}, HILL | {"birth_text": "19640105"})
 
 
 def found_by(spark, one, other):

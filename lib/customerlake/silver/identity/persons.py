@@ -65,24 +65,37 @@ EMAIL = Comparison(
     of_frequency="email_key",
 )
 PHONE = by_edits("phone", "phone", of_frequency=True)
+_MAY_BE_ONE_STREET = (
+    "(street_key_l IS NULL OR street_key_r IS NULL OR (least(length(street_key_l), length(street_key_r)) >= 6 "
+    "AND levenshtein(street_key_l, street_key_r) <= 2))"
+)
 ADDRESS = Comparison(
     name="address",
     columns=("postcode", "street_key", "city"),
     known="(postcode_l IS NOT NULL AND postcode_r IS NOT NULL) OR (city_l IS NOT NULL AND city_r IS NOT NULL)",
     levels=(
         Level("same street and postcode", "postcode_l = postcode_r AND street_key_l = street_key_r"),
-        Level("same postcode", "postcode_l = postcode_r"),
+        Level("same postcode, and perhaps street", f"postcode_l = postcode_r AND {_MAY_BE_ONE_STREET}"),
+        Level("same postcode, another street", "postcode_l = postcode_r"),
         Level("same city", "city_l = city_r"),
     ),
 )
 COMPARISONS = (GIVEN, FAMILY, NATIVE, BIRTH, EMAIL, PHONE, ADDRESS)
 
-IS_SOMEONE_ELSE = f"level_given_name = {len(GIVEN.levels)} OR level_birth = {len(BIRTH.levels)}"
-"""Two people, however much else agrees: a household shares its name, home, telephone and at times its mailbox, twins
-their birthday, and a son his father's name."""
-
 SHARES_CONTACT = "level_email IN (0, 1) OR level_phone = 0 OR level_address IN (0, 1)"
 SHARES_BIRTH = f"level_birth BETWEEN 0 AND {len(BIRTH.levels) - 1}"
+OF_ANOTHER_NAME_AND_HOME = (
+    f"level_family_name > 0 AND level_address >= 2 AND NOT ({SHARES_CONTACT}) AND NOT ({SHARES_BIRTH})"
+)
+"""Hall in one street and Hill in another, and nothing that they share: a third record that is like both joins one."""
+
+IS_SOMEONE_ELSE = (
+    f"level_given_name = {len(GIVEN.levels)} OR level_birth = {len(BIRTH.levels)} OR ({OF_ANOTHER_NAME_AND_HOME})"
+)
+"""Two people, however much else agrees: a household shares its name, home, telephone and at times its mailbox, twins
+their birthday, and a son his father's name."""
+TELLING_APART = (GIVEN, FAMILY, BIRTH, EMAIL, PHONE, ADDRESS)
+
 WITHOUT_CONTACT = 5.0  # bits that a pair must have beyond the others when it shares birth and names alone
 """Given and family name go together more often than the weights have it (Misaki and Kato), and in a large lake there
 are people of one name and birthday: names alone never link, and with a birthday more must speak for it."""

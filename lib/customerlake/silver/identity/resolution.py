@@ -29,7 +29,7 @@ from customerlake.silver.identity.linking import (
     with_sharers,
     write_links,
 )
-from customerlake.silver.identity.persons import BIRTH, GIVEN, IS_SOMEONE_ELSE
+from customerlake.silver.identity.persons import IS_SOMEONE_ELSE, TELLING_APART
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
 from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME
 from customerlake.silver.identity_links import IDENTITY_LINKS
@@ -214,16 +214,16 @@ def _conflicts(run: Run, records: DataFrame, connected: Ids, touched: Touched) -
     found = touched.apart
     if len(inside):
         of_component = run.spark.createDataFrame(pa.Table.from_pandas(inside, preserve_index=False))
-        columns = compared_columns((GIVEN, BIRTH))
+        columns = compared_columns(TELLING_APART)
         persons = (
-            records.where(F.coalesce(*columns).isNotNull())
+            records.where(F.coalesce("given_key", "family_key", "birth_text").isNotNull())
             .select("record_id", *columns)
             .join(of_component, on="record_id", how="inner")
         )
         left, right = (persons.select("component_id", *on_side(side, columns)) for side in "lr")
         pairs = left.join(right, on="component_id", how="inner").where("record_id_l < record_id_r")
         reckoned = (
-            compared(pairs, (GIVEN, BIRTH))
+            compared(pairs, TELLING_APART)
             .where(IS_SOMEONE_ELSE)
             .select(F.col("record_id_l").alias("l"), F.col("record_id_r").alias("r"))
             .toPandas()
