@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
+from customerlake.silver.identities import of_number
 
 ORDERS = Table(
     name="silver.orders",
@@ -78,18 +79,7 @@ def orders(order_lines: DataFrame) -> DataFrame:
 
 def with_customers(identities: DataFrame) -> Callable[[DataFrame], DataFrame]:
     """Orders under the customers that their numbers are of; a number that no record resolves stands for itself."""
-    numbers = identities.where("source = 'shop'").select(
-        F.col("source_record_id").alias("shop_customer_id"), F.col("customer_id").alias("_resolved")
-    )
-
-    def named(orders: DataFrame) -> DataFrame:
-        return (
-            orders.join(numbers, on="shop_customer_id", how="left")
-            .withColumn("customer_id", F.coalesce("_resolved", "shop_customer_id"))
-            .drop("_resolved")
-        )
-
-    return named
+    return of_number(identities, "shop_customer_id")
 
 
 def products_by_order(order_lines: DataFrame) -> DataFrame:
