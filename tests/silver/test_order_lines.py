@@ -115,8 +115,8 @@ def test_a_sound_line_is_typed(spark):
         "amount": Decimal("15.3000"),
         "amount_charged": Decimal("15.3000"),
         "currency": "GBP",
-        "rate": Decimal(1),
-        "rate_on": date(2010, 12, 1),
+        "exchange_rate": Decimal(1),
+        "exchange_rate_on": date(2010, 12, 1),
         "country": "United Kingdom",
         "count_received": 1,
         "_source_file": "day.csv",
@@ -305,7 +305,7 @@ def test_what_was_charged_in_another_currency_is_converted_at_the_days_rate_and_
 
     found = order_lines(received(spark, *lines), rule(rates=rates))
 
-    columns = ("amount", "amount_charged", "currency", "rate", "rate_on")
+    columns = ("amount", "amount_charged", "currency", "exchange_rate", "exchange_rate_on")
     assert sorted(tuple(row) for row in found.select(*columns).collect()) == [
         (Decimal("12.9285"), Decimal("15.3000"), "EUR", Decimal("0.845"), date(2010, 11, 30)),  # 15.30 x 0.845
         (Decimal("13.7700"), Decimal("15.3000"), "EUR", Decimal("0.9"), date(2010, 12, 2)),

@@ -66,16 +66,16 @@ ORDER_LINES = Table(
         Field("description", T.StringType(), "what the product was called; null when not said"),
         Field("quantity", T.IntegerType(), "units; negative when taken back", unit="units"),
         Field("unit_price", MONEY, "price of one unit, in the line's currency", unit="currency"),
-        Field("amount", MONEY, "amount_charged at the rate, in the lake's currency", unit="lake's currency"),
-        Field("amount_charged", MONEY, "quantity x unit_price, in the line's currency", unit="currency"),
+        Field("amount", MONEY, "amount_charged at the rate, in the lake's currency", unit="currency"),
+        Field("amount_charged", MONEY, "quantity x unit_price, in the line's currency", unit="currency charged"),
         Field("currency", T.StringType(), "ISO 4217 code of what was charged"),
         Field(
-            "rate",
+            "exchange_rate",
             RATE,
             "what one unit of it is in the lake's currency: of the day, else the last rate known before it",
-            unit="lake's currency",
+            unit="currency",
         ),
-        Field("rate_on", T.DateType(), "day of that rate"),
+        Field("exchange_rate_on", T.DateType(), "day of that rate"),
         Field("country", T.StringType(), "country of the customer", personal="analyse"),
         Field("count_received", T.LongType(), "how often exactly this line was received; all but one are duplicates"),
         Field("_source_file", T.StringType(), "file of the line that survives: the first by file and line"),
@@ -294,7 +294,13 @@ def in_currency_of_lake(typed: Typed, currency: str, rates: DataFrame | None) ->
 
     def converted(lines: DataFrame) -> DataFrame:
         rated = at_days_rate(lines.transform(typed), rates, currency=currency, amount="amount_charged")
-        return rated.withColumn("amount", F.col(f"amount_{currency.lower()}"))
+        return rated.withColumns(
+            {
+                "amount": F.col(f"amount_{currency.lower()}"),
+                "exchange_rate": F.col("rate"),
+                "exchange_rate_on": F.col("rate_on"),
+            }
+        )
 
     return converted
 

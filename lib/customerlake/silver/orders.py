@@ -21,16 +21,19 @@ ORDERS = Table(
         Field("ordered_on", T.DateType(), "day of its first line in the feed's time zone"),
         Field("channel", T.StringType(), "where it was sold"),
         Field("is_return", T.BooleanType(), "it takes an earlier order back"),
-        Field(
-            "amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="lake's currency"
-        ),
+        Field("amount", MONEY, "sum of its sale lines; for a return, of its lines (below zero)", unit="currency"),
         Field(
             "product_amount",
             MONEY,
             "the part of amount that is products, without postage, fees and the like",
-            unit="lake's currency",
+            unit="currency",
         ),
-        Field("amount_charged", MONEY, "amount in the currency of its lines; null where they differ", unit="currency"),
+        Field(
+            "amount_charged",
+            MONEY,
+            "amount in the currency of its lines; null where they differ",
+            unit="currency charged",
+        ),
         Field("currency", T.StringType(), "ISO 4217 code of what was charged"),
         Field("count_lines", T.LongType(), "distinct lines"),
         Field("count_products", T.LongType(), "distinct products"),
