@@ -11,12 +11,35 @@ from customerlake.errors import ConfigError
 from customerlake.features.attributes import ATTRIBUTES
 from customerlake.features.labels import LABELS
 from customerlake.features.snapshot import SNAPSHOT
+from customerlake.gold.attribution import ATTRIBUTION
+from customerlake.gold.before_after import BEFORE_AFTER
+from customerlake.gold.campaign_results import CAMPAIGN_RESULTS
+from customerlake.gold.cohorts import COHORTS
+from customerlake.gold.consent_state import CONSENT_STATE
 from customerlake.gold.customer_360 import CUSTOMER_360
+from customerlake.gold.customer_service import CUSTOMER_SERVICE
 from customerlake.gold.customer_value import CUSTOMER_VALUE
+from customerlake.gold.customer_value_by_channel import CUSTOMER_VALUE_BY_CHANNEL
+from customerlake.gold.customer_value_by_product_group import CUSTOMER_VALUE_BY_PRODUCT_GROUP
+from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT
+from customerlake.gold.funnel import FUNNEL
 from customerlake.gold.kpis import KPIS
+from customerlake.gold.lifecycle import LIFECYCLE
+from customerlake.gold.lifecycle_long_run import LIFECYCLE_LONG_RUN
+from customerlake.gold.lifecycle_transitions import LIFECYCLE_TRANSITIONS
+from customerlake.gold.loyalty_state import LOYALTY_STATE
+from customerlake.gold.product_affinity import PRODUCT_AFFINITY
+from customerlake.gold.profile_shares import PROFILE_SHARES
 from customerlake.gold.profile_statistics import PROFILE_STATISTICS
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
+from customerlake.gold.purchase_hours import PURCHASE_HOURS
 from customerlake.gold.rfm import RFM
+from customerlake.gold.satisfaction import SATISFACTION
+from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES
+from customerlake.gold.service_levels import SERVICE_LEVELS
+from customerlake.gold.survey_response_bias import SURVEY_RESPONSE_BIAS
+from customerlake.gold.web_engagement import WEB_ENGAGEMENT
+from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.models.churn import CHURN
 from customerlake.models.outcome import OUTCOME
 from customerlake.models.segments import SEGMENTS
@@ -61,9 +84,33 @@ CATALOGUE: tuple[Table, ...] = (
     PRODUCTS,
     RFM,
     CUSTOMER_VALUE,
+    CUSTOMER_VALUE_BY_CHANNEL,
+    CUSTOMER_VALUE_BY_PRODUCT_GROUP,
+    COHORTS,
     PURCHASE_BEHAVIOUR,
+    PURCHASE_HOURS,
+    PRODUCT_AFFINITY,
+    LIFECYCLE,
+    LIFECYCLE_TRANSITIONS,
+    LIFECYCLE_LONG_RUN,
+    WEB_SESSIONS,
+    FUNNEL,
+    ATTRIBUTION,
+    WEB_ENGAGEMENT,
+    EMAIL_ENGAGEMENT,
+    LOYALTY_STATE,
+    CONSENT_STATE,
+    SATISFACTION,
+    SURVEY_RESPONSE_BIAS,
+    SERVICE_LEVELS,
+    CUSTOMER_SERVICE,
+    OWN_SEGMENTS,
+    SEGMENT_RULES,
+    CAMPAIGN_RESULTS,
     KPIS,
+    BEFORE_AFTER,
     PROFILE_STATISTICS,
+    PROFILE_SHARES,
     CUSTOMER_360,
     SNAPSHOT,
     LABELS,

@@ -109,10 +109,11 @@ def assert_table_is(real_tables: duckdb.DuckDBPyConnection) -> AssertTableIs:
     """Assert that `found` (SQL) holds the rows of `sql`, no more, no less, in every business column but as_of."""
 
     def compare(table: Table, found: str, sql: str) -> None:
-        key = next(name for name in table.key if name != "as_of")
-        columns = [column for column in table.columns if column.name not in ("as_of", key) and column.name[0] != "_"]
+        keys = [name for name in table.key if name != "as_of"]
+        key = ", ".join(keys)
+        columns = [c for c in table.columns if c.name not in ("as_of", *keys) and c.name[0] != "_"]
         count_expected = real_tables.sql(f"SELECT count(*) FROM ({sql})").fetchall()
-        assert real_tables.sql(f"SELECT count(*), count(DISTINCT {key}) FROM ({found})").fetchall() == [
+        assert real_tables.sql(f"SELECT count(*), count(DISTINCT ({key})) FROM ({found})").fetchall() == [
             count_expected[0] * 2
         ]
         assert count_expected[0][0] > 0

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from customerlake.features.snapshot import snapshot
-from customerlake.gold.kpis import kpis, revenue_by_month
+from customerlake.gold.kpis import kpis, sales_by_day
 from customerlake.gold.rfm import rfm
 from customerlake.publish.early_warning import early_warning
 from customerlake.silver.cancellations import OF_LINES, SAME_ITEM, cancellations, of_items_taken_back
@@ -140,11 +140,11 @@ def test_the_fifths_of_a_million_different_spends(spark, huge):
 
 
 @pytest.mark.full_data
-def test_the_window_over_months_gets_a_row_for_each_month_of_a_million_orders(orders):
-    with_month = orders.withColumn("month", F.trunc("ordered_on", "month"))
+def test_the_window_over_periods_gets_a_row_for_each_period_of_a_million_orders(orders):
+    assert sales_by_day(orders).count() == 200
 
-    assert revenue_by_month(with_month).count() == 7  # 200 days from January on, in one partition
-    assert kpis(orders, as_of=AS_OF).count() == 7
+    periods = kpis(orders, as_of=AS_OF).groupBy("period").count().collect()
+    assert {row["period"]: row["count"] for row in periods} == {"day": 200, "week": 30, "month": 7}
 
 
 @pytest.mark.full_data

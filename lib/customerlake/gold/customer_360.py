@@ -1,60 +1,117 @@
 """gold.customer_360: one row per customer, all that gold knows of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
+from customerlake.gold.consent_state import CONSENT_STATE
+from customerlake.gold.customer_service import CUSTOMER_SERVICE
 from customerlake.gold.customer_value import CUSTOMER_VALUE
+from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT
+from customerlake.gold.lifecycle import LIFECYCLE
+from customerlake.gold.loyalty_state import LOYALTY_STATE
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.rfm import RFM
+from customerlake.gold.segment_rules import SEGMENT_RULES
+from customerlake.gold.web_engagement import WEB_ENGAGEMENT
 from customerlake.silver.customers import CUSTOMERS
 
 KEY = ("customer_id", "as_of")
+PARTS = (
+    CUSTOMER_VALUE,
+    RFM,
+    LIFECYCLE,
+    PURCHASE_BEHAVIOUR,
+    SEGMENT_RULES,
+    WEB_ENGAGEMENT,
+    EMAIL_ENGAGEMENT,
+    LOYALTY_STATE,
+    CUSTOMER_SERVICE,
+    CONSENT_STATE,
+)
+"""The tables whose columns stand side by side, in this order; a name that several share is that of the first."""
+
+LEFT_OUT = {LIFECYCLE: ("month",)}
+RENAMED = {"stage": "lifecycle_stage", "previous_stage": "previous_lifecycle_stage", "interests": "top_interests"}
+CONTACTS = {"has_email": "email", "has_phone": "phone", "has_address": "street"}
+SHARED = ("country", "sex", "region", "city")  # silver.customers has them for everybody
 
 
 def _columns() -> tuple[Field, ...]:
-    """The key, then each part's columns under their own names; a name that two parts share comes from the first."""
-    key = tuple(column for column in RFM.columns if column.name in KEY)
-    of_customer = tuple(c for c in CUSTOMERS.columns if c.name in ("country", "first_seen_on"))
-    parts = (*of_customer, *CUSTOMER_VALUE.columns, *RFM.columns, *PURCHASE_BEHAVIOUR.columns)
-    named = {column.name: column for column in reversed(parts) if column.name not in KEY}
-    order = dict.fromkeys(column.name for column in parts if column.name not in KEY)
-    return (*key, *(named[name] for name in order))
+    of_customer = {c.name: c for c in CUSTOMERS.columns if c.name in (*SHARED, "first_seen_on")}
+    contacts = [Field(name, T.BooleanType(), f"silver.customers has a {of}") for name, of in CONTACTS.items()]
+    named = {**of_customer, **{contact.name: contact for contact in contacts}}
+    for table in PARTS:
+        for column in _added(table):
+            named.setdefault(column.name, column)
+    return (*(column for column in RFM.columns if column.name in KEY), *named.values())
+
+
+def _added(table: Table) -> list[Field]:
+    """The columns of a part, as they are called here."""
+    left_out = (*KEY, *LEFT_OUT.get(table, ()))
+    return [
+        Field(
+            RENAMED.get(column.name, column.name),
+            T.StringType() if column.name == "interests" else column.type,
+            "product categories, the strongest first" if column.name == "interests" else column.doc,
+            None if column.name == "interests" else column.unit,
+            column.personal,
+        )
+        for column in table.columns
+        if column.name not in left_out
+    ]
 
 
 CUSTOMER_360 = Table(
     name="gold.customer_360",
-    grain="one row per customer_id and as_of, over all customers with a line by then",
+    grain="one row per customer_id and as_of, over all customers of whom something was known by then",
     key=KEY,
     partitioned_by=("as_of",),
     columns=_columns(),
 )
 
 
-def customer_360(
-    customers: DataFrame, customer_value: DataFrame, rfm: DataFrame, purchase_behaviour: DataFrame, *, as_of: date
-) -> DataFrame:
-    """Put the parts of `as_of` side by side. A customer without a purchase keeps nulls where nothing can be said.
+def customer_360(customers: DataFrame, parts: Mapping[Table, DataFrame], *, as_of: date) -> DataFrame:
+    """Put the parts of `as_of` side by side; what a part does not know of a customer is null, as are parts not given.
 
-    The country is the one on the customer's newest line, also when that is after `as_of`.
+    A customer is there once a line of the shop or a part tells of it. Sex, place, and whether there is an address to
+    write to, are those that silver.customers now holds. Older dates keep their rows: what was known on a date.
     """
+    contacts = {name: F.col(of).isNotNull() for name, of in CONTACTS.items()}
+    who = customers.withColumns(contacts).select("customer_id", *SHARED, "first_seen_on", *contacts)
+    given = [table for table in PARTS if table in parts]
+    known = reduce(lambda so_far, table: so_far.transform(_with_part(parts[table], table, as_of)), given, who)
+    is_seen = [F.coalesce(F.col("first_seen_on") <= F.lit(as_of), F.lit(False))]
+    missing = {name: F.lit(None) for name in CUSTOMER_360.column_names if name not in (*known.columns, "as_of")}
     return (
-        customers.where(F.col("first_seen_on") <= F.lit(as_of))
-        .transform(with_part(customer_value, CUSTOMER_VALUE, as_of))
-        .transform(with_part(rfm, RFM, as_of))
-        .transform(with_part(purchase_behaviour, PURCHASE_BEHAVIOUR, as_of))
-        .withColumn("as_of", F.lit(as_of))
+        known.where(reduce(Column.__or__, is_seen + [F.col(_mark(table)).isNotNull() for table in given]))
+        .withColumns({**missing, "as_of": F.lit(as_of)})
+        .withColumn("first_seen_on", F.when(F.col("first_seen_on") <= F.lit(as_of), F.col("first_seen_on")))
         .transform(CUSTOMER_360.conform)
     )
 
 
-def with_part(part: DataFrame, table: Table, as_of: date) -> Callable[[DataFrame], DataFrame]:
+def _with_part(part: DataFrame, table: Table, as_of: date) -> Callable[[DataFrame], DataFrame]:
+    of_day = part.where(F.col("as_of") == F.lit(as_of))
+    if table is LIFECYCLE:
+        of_day = of_day.where(F.col("month") == F.lit(as_of.replace(day=1)))
+    if table is SEGMENT_RULES:
+        of_day = of_day.withColumn("interests", F.concat_ws(", ", F.expr("transform(interests, one -> one.category)")))
+    of_day = of_day.withColumnsRenamed(RENAMED)
+
     def join(known: DataFrame) -> DataFrame:
-        added = [name for name in table.column_names if name not in known.columns]
-        of_day = part.where(F.col("as_of") == F.lit(as_of)).select("customer_id", *[n for n in added if n != "as_of"])
-        return known.join(of_day, on="customer_id", how="left")
+        added = [column.name for column in _added(table) if column.name not in known.columns]
+        rows = of_day.select("customer_id", *added, F.lit(True).alias(_mark(table)))
+        return known.join(rows, on="customer_id", how="left")
 
     return join
+
+
+def _mark(table: Table) -> str:
+    return f"_is_in_{table.name.split('.')[1]}"

@@ -1,4 +1,4 @@
-"""gold.purchase_behaviour: each customer's rhythm, baskets and favourites up to a date."""
+"""gold.purchase_behaviour: each customer's rhythm, baskets, channels, prices and favourites up to a date."""
 
 from collections.abc import Callable
 from datetime import date
@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.contracts.table import MEAN_MONEY, Field, Table
+from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
 from customerlake.gold.rfm import purchases_until
 
 PURCHASE_BEHAVIOUR = Table(
@@ -37,27 +37,76 @@ PURCHASE_BEHAVIOUR = Table(
             T.StringType(),
             "product in most orders; the one of the higher spend, then of the lower code, on a tie",
         ),
-        Field(
-            "favourite_hour", T.IntegerType(), "hour of day with most orders; the earliest on a tie", unit="hour, UTC"
-        ),
+        Field("favourite_hour", T.IntegerType(), "hour of day with most orders; the earliest on a tie", unit="hour"),
         Field(
             "favourite_weekday",
             T.IntegerType(),
             "weekday with most orders, 1 Monday to 7 Sunday; the earliest on a tie",
         ),
         Field("weekend_share", T.DoubleType(), "orders on Saturday or Sunday", unit="share"),
+        Field("peak_weekday", T.IntegerType(), "weekday of the hour of the week with most orders; the first on a tie"),
+        Field("peak_hour", T.IntegerType(), "hour of day of that hour of the week", unit="hour"),
+        Field("count_channels", T.LongType(), "different channels ordered by; one that is not named is unknown"),
+        Field("main_channel", T.StringType(), "channel of most orders; the first of the alphabet on a tie"),
+        Field("main_channel_share", T.DoubleType(), "orders by it", unit="share"),
+        Field("first_channel", T.StringType(), "channel of the first order"),
+        Field("last_channel", T.StringType(), "channel of the last order"),
+        Field(
+            "is_migrated",
+            T.BooleanType(),
+            "most of the earlier half of the orders came by one channel, most of the later half by another; an odd "
+            "order in the middle is of neither half; null with fewer than MIGRATION_ORDERS orders",
+        ),
+        Field("returned_orders_share", T.DoubleType(), "orders of which something was taken back", unit="share"),
+        Field(
+            "low_price_units_share",
+            T.DoubleType(),
+            "units bought below the usual price, of those of products that have one; null without such",
+            unit="share",
+        ),
+        Field("count_categories", T.LongType(), "categories bought from; null where no product's category is known"),
+        Field(
+            "category_entropy",
+            T.DoubleType(),
+            "how evenly the lines bought are spread over categories: 0 for one, log2(n) for n in equal parts",
+            unit="bits",
+        ),
     ),
 )
 
+MIGRATION_ORDERS = 4
+"""Fewer orders than these show no move from one channel to another."""
 
-def purchase_behaviour(orders: DataFrame, order_lines: DataFrame, *, as_of: date) -> DataFrame:
-    """Describe how each known customer buys, from purchases and their lines up to and including `as_of`."""
+
+def purchase_behaviour(
+    orders: DataFrame,
+    order_lines: DataFrame,
+    cancellations: DataFrame | None = None,
+    product_list: DataFrame | None = None,
+    usual_prices: DataFrame | None = None,
+    *,
+    as_of: date,
+    time_zone: str = "UTC",
+) -> DataFrame:
+    """Describe how each known customer buys, from purchases and their lines up to and including `as_of`.
+
+    Hours are those of `time_zone`. Without cancellations, product_list or usual_prices (as the function below makes
+    them) the columns that are made of them are null.
+    Source:  usual price as a reference price that past prices make: Winer (1986), "A reference price model of brand
+             choice for frequently purchased products", Journal of Consumer Research 13(2); entropy: Shannon (1948),
+             "A mathematical theory of communication", Bell System Technical Journal 27.
+    """
     purchases = orders.transform(purchases_until(as_of))
+    products = order_lines.transform(products_bought(as_of))
     return (
         purchases.transform(purchase_rhythm(as_of))
         .join(purchases.transform(baskets), on="customer_id", how="inner")
-        .join(purchases.transform(favourite_times), on="customer_id", how="inner")
-        .join(order_lines.transform(favourite_products(as_of)), on="customer_id", how="left")
+        .join(purchases.transform(favourite_times(time_zone)), on="customer_id", how="inner")
+        .join(purchases.transform(channels), on="customer_id", how="inner")
+        .join(purchases.transform(return_habit(cancellations, as_of)), on="customer_id", how="left")
+        .join(products.transform(favourite_products), on="customer_id", how="left")
+        .join(products.transform(price_habit(usual_prices)), on="customer_id", how="left")
+        .join(products.transform(category_mix(product_list)), on="customer_id", how="left")
         .withColumns(
             {
                 "as_of": F.lit(as_of),
@@ -66,6 +115,47 @@ def purchase_behaviour(orders: DataFrame, order_lines: DataFrame, *, as_of: date
         )
         .transform(PURCHASE_BEHAVIOUR.conform)
     )
+
+
+def usual_prices(order_lines: DataFrame, *, as_of: date) -> DataFrame:
+    """What a product usually cost when it was sold: one row per product_id and month (first day) in which it was sold.
+
+    Adds:    usual_price [lake's currency], the median price over the sale lines, of whatever customer, of the last
+             month before in which the product was sold; a product's first month has no row. A price that goes up or
+             down for all is so not taken for a habit of those who bought early or late, and a month that is over
+             changes only when lines of it come late. Takes the lines of all customers.
+    """
+    in_time = Window.partitionBy("product_id").orderBy("month")
+    return (
+        order_lines.where(F.col("is_sale") & F.col("is_product") & (F.col("ordered_on") <= F.lit(as_of)))
+        .groupBy("product_id", F.trunc("ordered_on", "month").alias("month"))
+        .agg(F.median(price_paid().cast("double")).alias("median_price"))
+        .withColumn("usual_price", F.lag("median_price").over(in_time))
+        .where(F.col("usual_price").isNotNull())
+        .select("product_id", "month", "usual_price")
+    )
+
+
+def price_paid() -> Column:
+    """Of one unit of a sale line, in the lake's currency."""
+    return (F.col("amount") / F.col("quantity")).cast(MONEY)
+
+
+def with_usual_prices(usual_prices: DataFrame) -> Callable[[DataFrame], DataFrame]:
+    """Adds usual_price to lines of products bought; null where it is not known."""
+
+    def priced(products: DataFrame) -> DataFrame:
+        return products.withColumn("month", F.trunc("ordered_on", "month")).join(
+            usual_prices, on=["product_id", "month"], how="left"
+        )
+
+    return priced
+
+
+def products_bought(as_of: date) -> Callable[[DataFrame], DataFrame]:
+    """The lines by which a known customer bought a product by `as_of`."""
+    is_bought = F.col("is_sale") & F.col("is_product") & F.col("customer_id").isNotNull()
+    return lambda order_lines: order_lines.where(is_bought & (F.col("ordered_on") <= F.lit(as_of)))
 
 
 def purchase_rhythm(as_of: date) -> Callable[[DataFrame], DataFrame]:
@@ -111,11 +201,26 @@ def baskets(purchases: DataFrame) -> DataFrame:
     )
 
 
-def favourite_times(purchases: DataFrame) -> DataFrame:
-    """One row per customer: the hour and the weekday with most orders."""
-    hours = purchases.transform(most_frequent("favourite_hour", F.hour("ordered_at")))
-    weekdays = purchases.transform(most_frequent("favourite_weekday", iso_weekday("ordered_on")))
-    return hours.join(weekdays, on="customer_id", how="inner")
+def favourite_times(time_zone: str) -> Callable[[DataFrame], DataFrame]:
+    """One row per customer: the hour, the weekday and the hour of the week with most orders."""
+    hour, weekday = local_hour(time_zone), iso_weekday("ordered_on")
+
+    def favourites(purchases: DataFrame) -> DataFrame:
+        hours = purchases.transform(most_frequent("favourite_hour", hour))
+        weekdays = purchases.transform(most_frequent("favourite_weekday", weekday))
+        peaks = purchases.transform(most_frequent("peak", (weekday - 1) * 24 + hour))
+        return (
+            hours.join(weekdays, on="customer_id", how="inner")
+            .join(peaks, on="customer_id", how="inner")
+            .withColumns({"peak_weekday": F.floor(F.col("peak") / 24) + 1, "peak_hour": F.col("peak") % 24})
+        )
+
+    return favourites
+
+
+def local_hour(time_zone: str) -> Column:
+    """Hour of the day of ordered_at where the clocks show `time_zone`."""
+    return F.hour(F.from_utc_timestamp("ordered_at", time_zone))
 
 
 def iso_weekday(name: str) -> Column:
@@ -133,24 +238,134 @@ def most_frequent(name: str, value: Column) -> Callable[[DataFrame], DataFrame]:
     )
 
 
-def favourite_products(as_of: date) -> Callable[[DataFrame], DataFrame]:
-    """One row per customer who bought a product: how many different ones, and the one in most orders."""
+def channels(purchases: DataFrame) -> DataFrame:
+    """One row per customer: which channels it ordered by, and whether it moved from one to another."""
+    customer = Window.partitionBy("customer_id")
+    in_time = customer.orderBy("ordered_at", "order_id")
+    at, half = F.struct("ordered_at", "order_id"), F.floor(F.col("orders") / 2)
+    most_first = F.min(F.struct((-F.col("times")).alias("fewer"), "channel"))
+    early = F.max(F.when(F.col("early") * 2 > half, F.col("channel")))
+    late = F.max(F.when(F.col("late") * 2 > half, F.col("channel")))
+    return (
+        purchases.select(
+            "customer_id", "ordered_at", "order_id", F.coalesce("channel", F.lit("unknown")).alias("channel")
+        )
+        .withColumns({"place": F.row_number().over(in_time), "orders": F.count("*").over(customer)})
+        .groupBy("customer_id", "orders", "channel")
+        .agg(
+            F.count("*").alias("times"),
+            F.min(at).alias("first"),
+            F.max(at).alias("last"),
+            F.count_if(F.col("place") <= half).alias("early"),
+            F.count_if(F.col("place") > F.col("orders") - half).alias("late"),
+        )
+        .groupBy("customer_id", "orders")
+        .agg(
+            F.count("*").alias("count_channels"),
+            most_first.alias("main"),
+            F.min_by("channel", "first").alias("first_channel"),
+            F.max_by("channel", "last").alias("last_channel"),
+            F.coalesce(early != late, F.lit(False)).alias("is_moved"),
+        )
+        .select(
+            "customer_id",
+            "count_channels",
+            F.col("main.channel").alias("main_channel"),
+            (-F.col("main.fewer") / F.col("orders")).alias("main_channel_share"),
+            "first_channel",
+            "last_channel",
+            F.when(F.col("orders") >= MIGRATION_ORDERS, F.col("is_moved")).alias("is_migrated"),
+        )
+    )
 
-    def favourites(order_lines: DataFrame) -> DataFrame:
-        best_first = Window.partitionBy("customer_id").orderBy(
-            F.desc("count_orders"), F.desc("spend"), F.asc("product_id")
+
+def return_habit(cancellations: DataFrame | None, as_of: date) -> Callable[[DataFrame], DataFrame]:
+    """One row per customer: in how many of its orders something was taken back by `as_of`."""
+    share = F.mean(F.coalesce("is_taken_back", F.lit(False)).cast("double"))
+
+    def habit(purchases: DataFrame) -> DataFrame:
+        if cancellations is None:
+            return purchases.transform(unknown(returned_orders_share="double"))
+        taken_back = (
+            cancellations.where(F.col("cancelled_on") <= F.lit(as_of))
+            .select(F.col("cancelled_order_id").alias("order_id"), F.lit(True).alias("is_taken_back"))
+            .distinct()
         )
         return (
-            order_lines.where(F.col("is_sale") & F.col("is_product") & F.col("customer_id").isNotNull())
-            .where(F.col("ordered_on") <= F.lit(as_of))
-            .groupBy("customer_id", "product_id")
-            .agg(F.countDistinct("order_id").alias("count_orders"), F.sum("amount").alias("spend"))
-            .withColumn("place", F.row_number().over(best_first))
+            purchases.join(taken_back, on="order_id", how="left")
+            .groupBy("customer_id")
+            .agg(share.alias("returned_orders_share"))
+        )
+
+    return habit
+
+
+def price_habit(usual_prices: DataFrame | None) -> Callable[[DataFrame], DataFrame]:
+    """One row per customer who bought a product: the share of units below the usual price."""
+    units = F.when(F.col("usual_price").isNotNull(), F.col("quantity"))
+    low = F.when(price_paid().cast("double") < F.col("usual_price"), F.col("quantity")).otherwise(0)
+
+    def habit(products: DataFrame) -> DataFrame:
+        if usual_prices is None:
+            return products.transform(unknown(low_price_units_share="double"))
+        return (
+            products.transform(with_usual_prices(usual_prices))
+            .groupBy("customer_id")
+            .agg((F.sum(low) / F.nullif(F.sum(units), F.lit(0))).alias("low_price_units_share"))
+        )
+
+    return habit
+
+
+def category_mix(product_list: DataFrame | None) -> Callable[[DataFrame], DataFrame]:
+    """One row per customer who bought of a known category: how many, and how evenly."""
+    lines = F.col("lines")
+    evenness = F.log2(F.sum(lines)) - F.sum((lines * F.log2(lines)).cast("decimal(28,12)")).cast("double") / F.sum(
+        lines
+    )
+
+    def mix(products: DataFrame) -> DataFrame:
+        if product_list is None:
+            return products.transform(unknown(count_categories="long", category_entropy="double"))
+        return (
+            products.join(product_list.transform(categories), on="product_id", how="inner")
+            .groupBy("customer_id", "category")
+            .agg(F.count("*").alias("lines"))
             .groupBy("customer_id")
             .agg(
-                F.count("*").alias("count_distinct_products"),
-                F.max(F.when(F.col("place") == 1, F.col("product_id"))).alias("favourite_product_id"),
+                F.count("*").alias("count_categories"),
+                F.when(F.count("*") == 1, F.lit(0.0)).otherwise(F.round(evenness, 6)).alias("category_entropy"),
             )
         )
 
-    return favourites
+    return mix
+
+
+def categories(product_list: DataFrame) -> DataFrame:
+    """One row per product_id, in capitals as lines have it: category; the least where spellings of the code differ."""
+    return (
+        product_list.where(F.col("category").isNotNull())
+        .groupBy(F.upper("product_id").alias("product_id"))
+        .agg(F.min("category").alias("category"))
+    )
+
+
+def unknown(**types: str) -> Callable[[DataFrame], DataFrame]:
+    """No rows, of customer_id and these columns: what cannot be said without its input."""
+    nulls = [F.lit(None).cast(type_).alias(name) for name, type_ in types.items()]
+    return lambda df: df.select("customer_id", *nulls).where(F.lit(False))
+
+
+def favourite_products(products: DataFrame) -> DataFrame:
+    """One row per customer who bought a product: how many different ones, and the one in most orders."""
+    best_first = Window.partitionBy("customer_id").orderBy(F.desc("count_orders"), F.desc("spend"), F.asc("product_id"))
+    return (
+        products.groupBy("customer_id", "product_id")
+        .agg(F.countDistinct("order_id").alias("count_orders"), F.sum("amount").alias("spend"))
+        .withColumn("place", F.row_number().over(best_first))
+        .groupBy("customer_id")
+        .agg(
+            F.count("*").alias("count_distinct_products"),
+            F.max(F.when(F.col("place") == 1, F.col("product_id"))).alias("favourite_product_id"),
+        )
+    )

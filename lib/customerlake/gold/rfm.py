@@ -1,13 +1,16 @@
 """gold.rfm: recency, frequency and monetary value of each customer, their scores and the named segment."""
 
 from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from datetime import date
+from decimal import Decimal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
+from customerlake.errors import ContractError
 from customerlake.silver.orders import is_purchase
 
 RFM = Table(
@@ -29,6 +32,9 @@ RFM = Table(
         Field("f_score", T.IntegerType(), "5: most orders, 1: fewest"),
         Field("m_score", T.IntegerType(), "5: highest total_spend, 1: lowest"),
         Field("rfm_segment", T.StringType(), "named segment, by SEGMENTS"),
+        Field("r_score_fixed", T.IntegerType(), "5: ordered within the first of Thresholds' days, 1: after the last"),
+        Field("f_score_fixed", T.IntegerType(), "1: no more orders than its first threshold, 5: more than its last"),
+        Field("m_score_fixed", T.IntegerType(), "1: no more spend than its first threshold, 5: more than its last"),
     ),
 )
 
@@ -45,22 +51,49 @@ SEGMENTS = {
 FIFTHS = (0.2, 0.4, 0.6, 0.8)
 
 
-def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
+@dataclass(frozen=True)
+class Thresholds:
+    """Where one fixed score ends and the next begins; a value on a threshold still belongs to what is below it.
+
+    The defaults are round numbers for a shop of everyday goods, to be set to the shop's own: the scores are for
+    comparing days, shops and campaigns, where fifths of the customers of the day move with them.
+    Raises:  ContractError where four thresholds do not rise.
+    """
+
+    days_since_last_order: tuple[int, int, int, int] = (30, 90, 180, 365)
+    count_orders: tuple[int, int, int, int] = (1, 2, 4, 8)
+    total_spend: tuple[Decimal, Decimal, Decimal, Decimal] = (Decimal(100), Decimal(300), Decimal(1000), Decimal(3000))
+
+    def __post_init__(self) -> None:
+        for thresholds in astuple(self):
+            if len(thresholds) != 4 or list(thresholds) != sorted(set(thresholds)):
+                raise ContractError(f"Four thresholds that rise make five scores; found {thresholds}. Correct them.")
+
+
+def rfm(orders: DataFrame, *, as_of: date, thresholds: Thresholds = Thresholds()) -> DataFrame:
     """Summarise each customer's purchases up to and including `as_of`, score them in fifths and name the segment.
 
     Adds:    frequency, recency, T, monetary_value as Fader, Hardie and Lee define them: several orders on one day are
              one purchase. A score is 1 plus the number of the four fifths' borders (exact percentiles over all
              customers, interpolated) that the value exceeds, so that equal values always score alike; recency is
-             scored downwards.
+             scored downwards. The fixed scores do the same by `thresholds`, whoever else there is.
     Source:  Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
     """
     return (
-        orders.transform(purchases_until(as_of))
-        .transform(purchase_days)
-        .transform(summarise_purchases(as_of))
+        orders.transform(summary_of_customers(as_of, thresholds))
         .transform(score_in_fifths)
         .withColumn("rfm_segment", named_segment())
         .transform(RFM.conform)
+    )
+
+
+def summary_of_customers(as_of: date, thresholds: Thresholds) -> Callable[[DataFrame], DataFrame]:
+    """All that a customer's own orders say: everything but the scores in fifths and the segment."""
+    return lambda orders: (
+        orders.transform(purchases_until(as_of))
+        .transform(purchase_days)
+        .transform(summarise_purchases(as_of))
+        .transform(score_by_thresholds(thresholds))
     )
 
 
@@ -94,6 +127,22 @@ def summarise_purchases(as_of: date) -> Callable[[DataFrame], DataFrame]:
         )
 
     return summarise
+
+
+def score_by_thresholds(thresholds: Thresholds) -> Callable[[DataFrame], DataFrame]:
+    """Add r_score_fixed, f_score_fixed and m_score_fixed."""
+
+    def exceeded(name: str, borders: tuple[int | Decimal, ...]) -> Column:
+        first, second, third, last = [(F.col(name) > F.lit(border)).cast("int") for border in borders]
+        return first + second + third + last
+
+    return lambda summary: summary.withColumns(
+        {
+            "r_score_fixed": 5 - exceeded("days_since_last_order", thresholds.days_since_last_order),
+            "f_score_fixed": 1 + exceeded("count_orders", thresholds.count_orders),
+            "m_score_fixed": 1 + exceeded("total_spend", thresholds.total_spend),
+        }
+    )
 
 
 def score_in_fifths(summary: DataFrame) -> DataFrame:

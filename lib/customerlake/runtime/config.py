@@ -1,6 +1,7 @@
 """Values that a person sets: the lake file and the models' settings. Typed, closed, unit and default beside each."""
 
 import difflib
+from datetime import date
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -127,6 +128,14 @@ class QualityConfig(Values):
         return self
 
 
+class ComparedDate(Values):
+    """A day whose before and after gold.before_after compares. Named as a campaign, it has that one's control group."""
+
+    name: Annotated[str, Field(min_length=1)]
+    day: date
+    window_days: PositiveInt = 28  # on either side
+
+
 class LakeFile(Values):
     """One company's lake: its feeds, and how their columns are called."""
 
@@ -142,6 +151,7 @@ class LakeFile(Values):
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()
     quality: QualityConfig = QualityConfig()
+    compared_dates: tuple[ComparedDate, ...] = ()
 
 
 def shipped(folder: str) -> Traversable:

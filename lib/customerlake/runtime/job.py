@@ -128,6 +128,10 @@ class Run:
         self._current.versions_read.setdefault(table.name, self.lake.version(table))
         return self.lake.read(table)
 
+    def read_if_any(self, table: Table) -> DataFrame | None:
+        """None where the lake does not have the table, as it lacks the feed."""
+        return self.read(table) if self.lake.exists(table) else None
+
     def read_as_of(self, table: Table) -> DataFrame:
         """The rows of this run's as_of."""
         return self.read(table).where(F.col("as_of") == F.lit(self.as_of))
@@ -391,7 +395,9 @@ def _refuse_without_inputs(step: Step, run: Run, as_of: date | None) -> None:
     missing = [
         name
         for name in step.after
-        if pipeline.step_named(name).is_of_one_date and last_success(run.lake, name, as_of) is None
+        if (before := pipeline.step_named(name)).is_of_one_date
+        and before.lacks(run.config.feeds.named()) is None
+        and last_success(run.lake, name, as_of if before.is_dated else None) is None
     ]
     if missing:
         raise ContractError(

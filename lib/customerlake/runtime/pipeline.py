@@ -25,10 +25,12 @@ class Step:
 
     def lacks(self, feeds: Collection[str]) -> str | None:
         """What a lake with these feeds lacks for the step, in words; None when it lacks nothing."""
-        if not self.of or set(self.of).intersection(feeds):
-            return None
-        wanted = " or ".join(filter(None, [", ".join(self.of[:-1]), self.of[-1]]))
-        return f"the lake file names no feed {wanted}"
+        every = [self.of, SALES] if self.is_dated else [self.of]  # a date is one of the days with an order
+        for of in every:
+            if of and not set(of).intersection(feeds):
+                wanted = " or ".join(filter(None, [", ".join(of[:-1]), of[-1]]))
+                return f"the lake file names no feed {wanted}"
+        return None
 
     @property
     def may_refuse(self) -> bool:
@@ -88,9 +90,62 @@ PIPELINE = (
     Step("quality", "monitor/check_quality.py", "silver against its thresholds", False, SILVER, of=()),
     Step("value", "gold/build_value.py", "RFM, segments and observed value", after=("orders", "customers", "quality")),
     Step("behaviour", "gold/build_behaviour.py", "purchase rhythm and baskets", after=("orders", "quality")),
-    Step("kpis", "gold/build_kpis.py", "months and countries", after=("orders", "value")),
+    Step("lifecycle", "gold/build_lifecycle.py", "stages of customers", after=("orders", "identities", "behaviour")),
     Step(
-        "customer_360", "gold/build_customer_360.py", "one row per customer", after=("customers", "value", "behaviour")
+        "sessions",
+        "gold/build_sessions.py",
+        "visits to the web shop",
+        False,
+        ("records", "identities", "quality"),
+        of=("web_events",),
+    ),
+    Step(
+        "funnel",
+        "gold/build_funnel.py",
+        "steps to an order, and what led to it",
+        after=("sessions", "orders", "value"),
+        of=("web_events",),
+    ),
+    Step(
+        "engagement",
+        "gold/build_engagement.py",
+        "web, e-mail, cards and consent of each customer",
+        after=("records", "identities", "quality"),
+        of=("web_events", "email_events", "loyalty_events", "consents"),
+    ),
+    Step(
+        "service",
+        "gold/build_service.py",
+        "tickets and surveys",
+        after=("records", "identities", "value"),
+        of=("tickets", "survey_answers"),
+    ),
+    Step("segment_rules", "gold/build_segment_rules.py", "segments by rules", after=("value", "behaviour", "records")),
+    Step(
+        "campaigns",
+        "gold/build_campaigns.py",
+        "what campaigns brought",
+        after=("records", "identities", "value", "sessions"),
+        of=("campaigns",),
+    ),
+    Step(
+        "kpis",
+        "gold/build_kpis.py",
+        "days, weeks and months; who customers are",
+        after=("orders", "value", "segment_rules"),
+    ),
+    Step("before_after", "gold/build_before_after.py", "before and after the dates of the lake file", after=("kpis",)),
+    Step(
+        "customer_360",
+        "gold/build_customer_360.py",
+        "one row per customer",
+        after=("customers", "value", "behaviour", "lifecycle", "engagement", "service", "segment_rules"),
+    ),
+    Step(
+        "invariants",
+        "monitor/check_gold.py",
+        "gold against what must hold in it",
+        after=("customer_360", "kpis", "before_after", "funnel", "campaigns"),
     ),
     Step(
         "features",
@@ -143,7 +198,7 @@ PIPELINE = (
         "publish_customers",
         "publish/publish_customers.py",
         "the customer table, Delta and CSV",
-        after=("customer_360", "score_segments", "score_churn"),
+        after=("customer_360", "invariants", "score_segments", "score_churn"),
     ),
     Step(
         "publish_early_warning",

@@ -1,0 +1,19 @@
+"""gold.kpis, orders, campaign members -> gold.before_after around the lake file's compared_dates, by --as-of date."""
+
+from customerlake.gold.before_after import BEFORE_AFTER, before_after, control_groups
+from customerlake.gold.kpis import KPIS
+from customerlake.runtime import job
+from customerlake.silver.campaign_members import CAMPAIGN_MEMBERS
+from customerlake.silver.identities import IDENTITIES, of_number
+from customerlake.silver.orders import ORDERS
+
+
+def main(run: job.Run) -> None:
+    dates = [(one.name, one.day, one.window_days) for one in run.config.compared_dates]
+    members = run.read(CAMPAIGN_MEMBERS).transform(of_number(run.read(IDENTITIES)))
+    compared = before_after(run.read(KPIS), dates, run.read(ORDERS), control_groups(members), as_of=run.as_of)
+    run.replace(BEFORE_AFTER, compared)
+
+
+if __name__ == "__main__":
+    job.run(main)

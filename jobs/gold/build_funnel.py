@@ -1,0 +1,20 @@
+"""gold.web_sessions and silver.orders -> gold.funnel and gold.attribution, for one --as-of date."""
+
+from customerlake.gold.attribution import ATTRIBUTION, attribution, removal_effects, transitions
+from customerlake.gold.funnel import FUNNEL, funnel
+from customerlake.gold.rfm import RFM
+from customerlake.gold.web_sessions import WEB_SESSIONS
+from customerlake.runtime import job
+from customerlake.silver.orders import ORDERS
+
+
+def main(run: job.Run) -> None:
+    sessions, orders, as_of = run.read(WEB_SESSIONS), run.read(ORDERS), run.as_of
+    segments = run.read_as_of(RFM).selectExpr("customer_id", "rfm_segment AS segment")
+    run.replace(FUNNEL, funnel(sessions, segments, as_of=as_of))
+    effects = removal_effects(map(tuple, transitions(sessions, orders, as_of=as_of).collect()))
+    run.replace(ATTRIBUTION, attribution(sessions, orders, effects, as_of=as_of))
+
+
+if __name__ == "__main__":
+    job.run(main)

@@ -1,0 +1,36 @@
+"""silver.web_events and identities -> gold.web_sessions: those of visitors with new events, or known by another now."""
+
+from pyspark.sql import functions as F
+
+from customerlake.gold.web_sessions import WEB_SESSIONS, web_sessions
+from customerlake.runtime import job
+from customerlake.silver.customer_records import DEVICES
+from customerlake.silver.identities import IDENTITIES
+from customerlake.silver.identity.naming import web_events_of_customers
+from customerlake.silver.web_events import WEB_EVENTS
+
+
+def main(run: job.Run) -> None:
+    new, renamed = run.new_batches(WEB_EVENTS), run.new_batches(IDENTITIES)
+    events, identities = run.read(WEB_EVENTS), run.read(IDENTITIES)
+    devices = identities.where((F.col("source") == DEVICES) & (F.col("_batch") >= renamed.start))
+    touched = (
+        events.where(F.col("_batch") >= new.start)
+        .select("visitor_id")
+        .union(devices.select(F.substring_index("source_record_id", "/", -1)))
+        .distinct()
+    )
+    is_first = not run.lake.exists(WEB_SESSIONS)
+    concerned = events if is_first else events.join(touched, on="visitor_id", how="left_semi")
+    sessions = web_sessions(concerned.transform(web_events_of_customers(identities)), time_zone=run.config.time_zone)
+    if is_first:
+        run.overwrite(WEB_SESSIONS, sessions)
+        return
+    known = run.read(WEB_SESSIONS).join(touched, on="visitor_id", how="left_semi").select("session_id")
+    gone = known.join(sessions.select("session_id"), on="session_id", how="left_anti").collect()
+    run.merge(WEB_SESSIONS, sessions)
+    run.remove(WEB_SESSIONS, "session_id", [row["session_id"] for row in gone])
+
+
+if __name__ == "__main__":
+    job.run(main)

@@ -1,0 +1,49 @@
+"""Rows of feeds under the customers that they are of: by the record that a row is, else by the number that it names."""
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from customerlake.silver.cleaning.emails import email_address
+from customerlake.silver.customer_records import CARDS, CRM, DEVICES, SENT, TICKETS
+from customerlake.silver.identities import of_number, of_record
+
+Step = Callable[[DataFrame], DataFrame]
+
+
+def tickets_of_customers(identities: DataFrame) -> Step:
+    return of_record(identities, TICKETS, F.col("ticket_id"), otherwise=F.col("customer_id"))
+
+
+def profiles_of_customers(identities: DataFrame) -> Step:
+    return of_record(identities, CRM, F.col("profile_id"), otherwise=F.col("customer_id"))
+
+
+def loyalty_events_of_customers(identities: DataFrame) -> Step:
+    """All events of a card are of its customer, also those that name no number."""
+    return of_record(identities, CARDS, F.col("card_id"), otherwise=F.col("customer_id"))
+
+
+def email_events_of_customers(identities: DataFrame) -> Step:
+    """By the mailbox, and the number beside it where one is named."""
+    mailbox = F.concat_ws("/", "customer_id", email_address(F.col("email")))
+    return of_record(identities, SENT, mailbox, otherwise=F.col("customer_id"))
+
+
+def web_events_of_customers(identities: DataFrame) -> Step:
+    """By the number where somebody was logged in; else by the device, as long as one customer alone was seen on it."""
+    devices = (
+        identities.where(F.col("source") == DEVICES)
+        .select(F.substring_index("source_record_id", "/", -1).alias("visitor_id"), "customer_id")
+        .groupBy("visitor_id")
+        .agg(F.min("customer_id").alias("_only"), F.max("customer_id").alias("_other"))
+        .where(F.col("_only") == F.col("_other"))
+        .select("visitor_id", "_only")
+    )
+    return lambda events: (
+        events.transform(of_number(identities))
+        .join(devices, on="visitor_id", how="left")
+        .withColumn("customer_id", F.coalesce("customer_id", "_only"))
+        .drop("_only")
+    )
