@@ -62,8 +62,8 @@ def lake(tmp_path, spark):
     lake = Lake(str(tmp_path / "lake"), lambda: spark)
     as_of = date(2011, 12, 9)
     rfm = [
-        ("12347", as_of, 6, 365, 367, Decimal("599.70"), 2, 7, Decimal("4310.0000"), 5, 5, 5, "Champions"),
-        ("12348", as_of, 3, 283, 358, Decimal("301.48"), 75, 4, Decimal("1797.2400"), 2, 4, 4, "[At] Risk"),
+        ("12347", as_of, 6, 365, 367, Decimal("599.70"), 2, 7, Decimal("4310.0000"), 5, 5, 5, "Champions", 5, 4, 5),
+        ("12348", as_of, 3, 283, 358, Decimal("301.48"), 75, 4, Decimal("1797.2400"), 2, 4, 4, "[At] Risk", 4, 3, 4),
     ]
     lake.append(RFM, spark.createDataFrame(rfm, RFM.schema))
     warning = {"rank": 1, "customer_id": "12348", "as_of": as_of, "top_reasons": ["late", "few orders"]}
@@ -150,8 +150,42 @@ def test_show_prints_rows_under_their_columns(invoke, lake):
     assert told.exit_code == 0
     assert "2 rows, version 0" in told.output
     assert sorted(rows) == [
-        ["12347", "2011-12-09", "6", "365", "367", "599.70", "2", "7", "4310.0000", "5", "5", "5", "Champions"],
-        ["12348", "2011-12-09", "3", "283", "358", "301.48", "75", "4", "1797.2400", "2", "4", "4", "[At] Risk"],
+        [
+            "12347",
+            "2011-12-09",
+            "6",
+            "365",
+            "367",
+            "599.70",
+            "2",
+            "7",
+            "4310.0000",
+            "5",
+            "5",
+            "5",
+            "Champions",
+            "5",
+            "4",
+            "5",
+        ],
+        [
+            "12348",
+            "2011-12-09",
+            "3",
+            "283",
+            "358",
+            "301.48",
+            "75",
+            "4",
+            "1797.2400",
+            "2",
+            "4",
+            "4",
+            "[At] Risk",
+            "4",
+            "3",
+            "4",
+        ],
     ]
 
 

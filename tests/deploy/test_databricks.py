@@ -131,7 +131,8 @@ def test_the_files_of_all_tasks_are_there_and_are_uploaded(job):
 
 
 def test_a_task_waits_for_the_steps_whose_tables_it_reads(job):
-    waits = [{"task_key": "customers"}, {"task_key": "value"}, {"task_key": "behaviour"}]
+    steps = ("customers", "value", "behaviour", "lifecycle", "engagement", "service", "segment_rules")
+    waits = [{"task_key": step} for step in steps]
 
     assert task_of(job, "customer_360")["depends_on"] == waits
 

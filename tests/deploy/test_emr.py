@@ -22,9 +22,10 @@ FOLDER = Path(generate.__file__).parent
 FILES = ("cluster.json", "steps.json", "application.json", "jobs.json")
 ORDER = [
     "land_files", "land_databases", "land_interfaces", "land_streams", "records", "order_lines", "customer_records",
-    "identities", "orders", "cancellations", "customers", "quality", "value", "behaviour", "kpis", "customer_360",
-    "features", "attributes", "train_segments", "train_churn", "train_outcome", "score_segments", "score_churn",
-    "score_outcome", "publish_customers", "publish_early_warning",
+    "identities", "orders", "cancellations", "customers", "quality", "value", "behaviour", "lifecycle", "sessions",
+    "funnel", "engagement", "service", "segment_rules", "campaigns", "kpis", "before_after", "customer_360",
+    "invariants", "features", "attributes", "train_segments", "train_churn", "train_outcome", "score_segments",
+    "score_churn", "score_outcome", "publish_customers", "publish_early_warning",
 ]  # fmt: skip
 VALUES = {
     "bucket": "s3://shop/crm",

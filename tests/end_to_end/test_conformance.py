@@ -83,7 +83,10 @@ def test_every_table_is_compared(real_lake):
         "bronze.files", "bronze.landings", "bronze.sales", "quarantine.order_lines", "silver.order_lines",
         "silver.customer_records", "silver.identities",
         "silver.orders", "silver.cancellations", "silver.customers", "silver.products", "gold.rfm",
-        "gold.customer_value", "gold.purchase_behaviour", "gold.kpis", "gold.profile_statistics", "gold.customer_360",
+        "gold.customer_value", "gold.customer_value_by_channel", "gold.customer_value_by_product_group", "gold.cohorts",
+        "gold.purchase_behaviour", "gold.purchase_hours", "gold.product_affinity", "gold.lifecycle",
+        "gold.lifecycle_transitions", "gold.lifecycle_long_run", "gold.own_segments", "gold.segment_rules", "gold.kpis",
+        "gold.before_after", "gold.profile_statistics", "gold.profile_shares", "gold.customer_360",
         "features.snapshot", "features.labels", "ops.quality", "ops.runs",
     }  # fmt: skip
 

@@ -49,7 +49,9 @@ A_TABLE = {
     "customer_records": "silver.customer_records", "identities": "silver.identities", "orders": "silver.orders",
     "cancellations": "silver.cancellations", "customers": "silver.products", "quality": "ops.quality",
     "value": "gold.customer_value",
-    "behaviour": "gold.purchase_behaviour", "kpis": "gold.profile_statistics", "customer_360": "gold.customer_360",
+    "behaviour": "gold.purchase_behaviour", "lifecycle": "gold.lifecycle_transitions", "service": "gold.service_levels",
+    "segment_rules": "gold.segment_rules", "kpis": "gold.profile_statistics", "before_after": "gold.before_after",
+    "customer_360": "gold.customer_360",
     "features": "features.snapshot",
 }  # fmt: skip
 """The steps that such a lake has work for, each with a table that it writes."""

@@ -23,7 +23,8 @@ ORDER_LINES_SQL = f"""
     )
     SELECT DISTINCT *, ordered_at::DATE AS ordered_on, date_trunc('month', ordered_at)::DATE AS ordered_month,
         'online' AS channel, 'GBP' AS currency,
-        quantity * unit_price AS amount, NOT is_return AND quantity * unit_price > 0 AND quantity > 0 AS is_sale,
+        quantity * unit_price AS amount, amount AS amount_charged, 1 AS exchange_rate,
+        ordered_at::DATE AS exchange_rate_on, NOT is_return AND quantity * unit_price > 0 AND quantity > 0 AS is_sale,
         CASE WHEN quantity < 0 AND NOT is_return THEN 'adjustment'
             WHEN product_id IN ('POST', 'DOT', 'C2') THEN 'postage' WHEN product_id = 'D' THEN 'discount'
             WHEN product_id = 'M' THEN 'manual' WHEN product_id = 'S' THEN 'sample'
@@ -40,6 +41,7 @@ ORDERS_SQL = """
         min(ordered_at) AS ordered_at, min(ordered_on) AS ordered_on,
         'online' AS channel, order_id[1] = 'C' AS is_return, coalesce(sum(amount) FILTER (has_amount), 0) AS amount,
         coalesce(sum(amount) FILTER (has_amount AND is_product), 0) AS product_amount, 'GBP' AS currency,
+        coalesce(sum(amount) FILTER (has_amount), 0) AS amount_charged,
         count(*) AS count_lines, count(DISTINCT product_id) FILTER (is_product) AS count_products,
         coalesce(sum(quantity) FILTER (has_amount AND is_product), 0) AS count_units, any_value(country) AS country
     FROM lines GROUP BY order_id

@@ -4,17 +4,21 @@ from decimal import Decimal
 import pytest
 from chispa import assert_df_equality
 
-from customerlake.gold.customer_360 import CUSTOMER_360, customer_360
+from customerlake.gold.customer_360 import CUSTOMER_360, PARTS, customer_360
 from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.rfm import RFM
 
+BY_NAME = {table.name.split(".")[1]: table for table in PARTS}
 AS_OF, OTHER_DAY = date(2011, 6, 30), date(2011, 9, 30)
-CUSTOMERS = "customer_id string, country string, first_seen_on date, last_seen_on date, _batch long"
+CUSTOMERS = (
+    "customer_id string, country string, sex string, region string, city string, email string, phone string, "
+    "street string, first_seen_on date, last_seen_on date, _batch long"
+)
 
 
 def known(customer="a", first=date(2011, 1, 1), last=date(2011, 6, 1)):
-    return (customer, "France", first, last, 1)
+    return (customer, "France", None, None, None, "a@b.fr", None, None, first, last, 1)
 
 
 def part(spark, table, *rows):
@@ -23,14 +27,11 @@ def part(spark, table, *rows):
     return spark.createDataFrame(filled, table.schema)
 
 
-def side_by_side(spark, customers, *, value=(), summary=(), behaviour=()):
-    return customer_360(
-        spark.createDataFrame(customers, CUSTOMERS),
-        part(spark, CUSTOMER_VALUE, *value),
-        part(spark, RFM, *summary),
-        part(spark, PURCHASE_BEHAVIOUR, *behaviour),
-        as_of=AS_OF,
-    )
+def side_by_side(spark, customers, *, value=(), summary=(), behaviour=(), **others):
+    tables = {CUSTOMER_VALUE: value, RFM: summary, PURCHASE_BEHAVIOUR: behaviour}
+    tables |= {BY_NAME[name]: rows for name, rows in others.items()}
+    parts = {table: part(spark, table, *rows) for table, rows in tables.items()}
+    return customer_360(spark.createDataFrame(customers, CUSTOMERS), parts, as_of=AS_OF)
 
 
 def test_each_part_gives_its_columns_to_the_customers_row(spark):
@@ -49,14 +50,48 @@ def test_each_part_gives_its_columns_to_the_customers_row(spark):
     said = {name: value for name, value in row.asDict().items() if value is not None}
     assert said == {
         "customer_id": "a", "as_of": AS_OF, "country": "France", "first_seen_on": date(2011, 1, 1),
+        "has_email": True, "has_phone": False, "has_address": False,
         "net_spend": Decimal("12.5"), "count_orders": 3, "rfm_segment": "Champions", "T": 180, "favourite_hour": 9,
     }  # fmt: skip
 
 
-def test_the_table_has_each_column_of_its_parts_once():
-    names = [name for table in (CUSTOMER_VALUE, RFM, PURCHASE_BEHAVIOUR) for name in table.column_names]
+def test_every_part_has_its_columns_there_some_under_another_name(spark):
+    of_a = {"customer_id": "a", "as_of": AS_OF}
 
-    assert set(names) <= set(CUSTOMER_360.column_names)
+    found = side_by_side(
+        spark,
+        [known()],
+        lifecycle=[
+            of_a | {"month": date(2011, 6, 1), "stage": "loyal", "previous_stage": "active", "count_orders": 9},
+            of_a | {"month": date(2011, 5, 1), "stage": "new"},
+        ],
+        segment_rules=[of_a | {"interests": [("garden", 0.6), ("toys", 0.2)], "country": "Spain", "age_band": "25-34"}],
+        web_engagement=[of_a | {"count_web_visits": 3}],
+        email_engagement=[of_a | {"email_open_share": 0.5}],
+        loyalty_state=[of_a | {"loyalty_tier": "gold"}],
+        customer_service=[of_a | {"count_tickets": 2}],
+        consent_state=[of_a | {"is_email_marketing_allowed": False}],
+    )
+
+    (row,) = found.collect()
+    assert (row.lifecycle_stage, row.previous_lifecycle_stage, row.top_interests) == ("loyal", "active", "garden, toys")
+    assert (row.country, row.age_band, row.count_web_visits, row.email_open_share) == ("France", "25-34", 3, 0.5)
+    assert (row.loyalty_tier, row.count_tickets, row.is_email_marketing_allowed) == ("gold", 2, False)
+
+
+def test_who_never_bought_is_there_once_a_part_tells_of_them(spark):
+    never = known(first=None, last=None)
+
+    assert side_by_side(spark, [never]).isEmpty()
+    assert side_by_side(spark, [never], loyalty_state=[{"customer_id": "a", "as_of": OTHER_DAY}]).isEmpty()
+    assert side_by_side(spark, [never], loyalty_state=[{"customer_id": "a", "as_of": AS_OF}]).count() == 1
+
+
+def test_the_table_has_each_column_of_its_parts_once():
+    left_out = {"month", "stage", "previous_stage", "interests"}
+    names = {name for table in PARTS for name in table.column_names} - left_out
+
+    assert names <= set(CUSTOMER_360.column_names)
     assert len(CUSTOMER_360.column_names) == len(set(CUSTOMER_360.column_names))
 
 

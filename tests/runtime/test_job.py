@@ -227,7 +227,7 @@ def test_a_step_for_a_day_that_an_earlier_step_has_not_done_says_which_and_fails
 
     assert (outcome.state, outcome.written) == ("failed", [])
     assert outcome.message == (
-        f"kpis for 2011-01-15 needs what value makes of that day, and {early.root} does not hold it. "
+        f"kpis for 2011-01-15 needs what value, segment_rules makes of that day, and {early.root} does not hold it. "
         "Run `customerlake run --as-of 2011-01-15 --from value`."
     )
 

@@ -102,7 +102,8 @@ def _with_part(part: DataFrame, table: Table, as_of: date) -> Callable[[DataFram
     if table is LIFECYCLE:
         of_day = of_day.where(F.col("month") == F.lit(as_of.replace(day=1)))
     if table is SEGMENT_RULES:
-        of_day = of_day.withColumn("interests", F.concat_ws(", ", F.expr("transform(interests, one -> one.category)")))
+        named = F.concat_ws(", ", F.expr("transform(interests, one -> one.category)"))
+        of_day = of_day.withColumn("interests", F.when(F.col("interests").isNotNull(), named))
     of_day = of_day.withColumnsRenamed(RENAMED)
 
     def join(known: DataFrame) -> DataFrame:

@@ -16,7 +16,7 @@ WEB_SESSIONS = Table(
     key=("session_id",),
     partitioned_by=("started_month",),
     columns=(
-        Field("session_id", T.StringType(), "event_id of its first event"),
+        Field("session_id", T.StringType(), "event_id of its first event", personal="analyse"),
         Field("visitor_id", T.StringType(), "cookie or device", personal="identify"),
         Field(
             "customer_id",
