@@ -1,6 +1,8 @@
 """Who is who in the demo lake, held against its truth, and how the time grows with the records.
 
     .venv/bin/python benchmarks/identity.py --customers 4372 20000 100000
+    .venv/bin/python benchmarks/identity.py --same 1000000
+
 
 For each number of customers: a demo lake, taken through the steps up to silver.customers on sail. Then a lake of 95% of
 its records to which the other 5% come: whose customers keep their id, and are the clusters those of a rebuild? The
@@ -29,6 +31,7 @@ from customerlake.silver.identities import IDENTITIES
 from customerlake.silver.identity.blocking import candidates, keyed, too_large
 from customerlake.silver.identity.linking import prepared
 from customerlake.silver.identity.persons import RULES
+from customerlake.silver.identity_links import IDENTITY_LINKS
 
 BEFORE = ("land_files", "records", "order_lines")
 TIMED = ("customer_records", "identities", "customers")
@@ -78,7 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--customers", type=int, nargs="+", default=[4372, 20000])
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--same", type=int, help="instead: so many records that all say the same mailbox and telephone")
     values = parser.parse_args()
+    if values.same:
+        Console(width=150).print(of_one_value(values.same))
+        return
     quality = Table(
         "customers", "records", "precision", "recall", "F1", "B-cubed F1", "mix persons", "mix households",
         "pairs compared", "of all pairs", title="against the truth",
@@ -112,6 +119,35 @@ def main() -> None:
     console.print(quality)
     console.print(times)
     console.print(late)
+
+
+def of_one_value(count: int) -> Table:
+    """A block that would explode: strangers who all say one mailbox and one telephone."""
+    shown = Table(
+        "records", "links", "customers", "largest customer, records", "seconds", title="one value in all records"
+    )
+    with tempfile.TemporaryDirectory(prefix="customerlake-identity-") as name:
+        spark = session.start("sail")
+        (Path(name) / "lake.yaml").write_text("name: same\ncurrency: GBP\nfeeds: {crm_profiles: {path: landing}}\n")
+        run = job.Run(root=f"{name}/lake", lake_file=f"{name}/lake.yaml", spark=spark, engine="sail")
+        number = F.col("id").cast("string")
+        said = {
+            "source": F.lit("crm_profiles"), "source_record_id": number, "record_id": F.xxhash64(F.lit("crm_profiles"), number),
+            "given_key": F.concat(F.lit("given"), number), "said_key": F.concat(F.lit("given"), number),
+            "family_key": F.concat(F.lit("family"), number), "email_key": F.lit("info@example.com"),
+            "phone": F.lit("+4366412345678"), "is_deleted": F.lit(False), "_batch": F.lit(1),
+        }  # fmt: skip
+        nothing = {name: F.lit(None) for name in CUSTOMER_RECORDS.column_names if name not in said}
+        records = spark.range(count).withColumns({**said, **nothing}).transform(CUSTOMER_RECORDS.conform)
+        run.lake.append(CUSTOMER_RECORDS, records)
+        seconds = done(run, "identities").seconds
+        sizes = run.lake.read(IDENTITIES).groupBy("customer_id").count()
+        (customers, largest) = sizes.agg(F.count("*"), F.max("count")).first()
+        shown.add_row(
+            f"{count:,}", f"{run.lake.count(IDENTITY_LINKS):,}", f"{customers:,}", str(largest), f"{seconds:.1f}"
+        )
+        session.stop(spark)
+    return shown
 
 
 def with_late_records(run: job.Run, root: Path, lake_file: str) -> tuple[str, str, float]:
