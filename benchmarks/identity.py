@@ -123,29 +123,26 @@ def main() -> None:
 
 def of_one_value(count: int) -> Table:
     """A block that would explode: strangers who all say one mailbox and one telephone."""
-    shown = Table(
-        "records", "links", "customers", "largest customer, records", "seconds", title="one value in all records"
-    )
+    titles = ("records", "links", "customers", "largest customer, records", "seconds")
+    shown = Table(*titles, title="one value in all records: silver.identities")
     with tempfile.TemporaryDirectory(prefix="customerlake-identity-") as name:
         spark = session.start("sail")
         (Path(name) / "lake.yaml").write_text("name: same\ncurrency: GBP\nfeeds: {crm_profiles: {path: landing}}\n")
         run = job.Run(root=f"{name}/lake", lake_file=f"{name}/lake.yaml", spark=spark, engine="sail")
-        number = F.col("id").cast("string")
+        number, source = F.col("id").cast("string"), F.lit("crm_profiles")
         said = {
-            "source": F.lit("crm_profiles"), "source_record_id": number, "record_id": F.xxhash64(F.lit("crm_profiles"), number),
+            "source": source, "source_record_id": number, "record_id": F.xxhash64(source, number),
             "given_key": F.concat(F.lit("given"), number), "said_key": F.concat(F.lit("given"), number),
             "family_key": F.concat(F.lit("family"), number), "email_key": F.lit("info@example.com"),
             "phone": F.lit("+4366412345678"), "is_deleted": F.lit(False), "_batch": F.lit(1),
         }  # fmt: skip
-        nothing = {name: F.lit(None) for name in CUSTOMER_RECORDS.column_names if name not in said}
+        nothing = {column: F.lit(None) for column in CUSTOMER_RECORDS.column_names if column not in said}
         records = spark.range(count).withColumns({**said, **nothing}).transform(CUSTOMER_RECORDS.conform)
         run.lake.append(CUSTOMER_RECORDS, records)
         seconds = done(run, "identities").seconds
         sizes = run.lake.read(IDENTITIES).groupBy("customer_id").count()
-        (customers, largest) = sizes.agg(F.count("*"), F.max("count")).first()
-        shown.add_row(
-            f"{count:,}", f"{run.lake.count(IDENTITY_LINKS):,}", f"{customers:,}", str(largest), f"{seconds:.1f}"
-        )
+        (customers, largest), links = sizes.agg(F.count("*"), F.max("count")).first(), run.lake.count(IDENTITY_LINKS)
+        shown.add_row(f"{count:,}", f"{links:,}", f"{customers:,}", str(largest), f"{seconds:.1f}")
         session.stop(spark)
     return shown
 
