@@ -63,7 +63,10 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def spark(engine: Engine) -> Iterator[SparkSession]:
-    started = session.start(engine)
+    """Thousands of small queries, each compiled once and hardly run: the JVM's second compiler only takes their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        started = session.start(engine)
     yield started
     session.stop(started)
 

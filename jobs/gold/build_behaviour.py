@@ -1,8 +1,9 @@
 """silver.orders, order_lines -> gold.purchase_behaviour, purchase_hours, product_affinity, for one --as-of date."""
 
 from customerlake.gold.product_affinity import PRODUCT_AFFINITY, product_affinity
-from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour, usual_prices
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
 from customerlake.gold.purchase_hours import PURCHASE_HOURS, purchase_hours
+from customerlake.gold.usual_prices import usual_prices
 from customerlake.runtime import job
 from customerlake.silver.cancellations import CANCELLATIONS
 from customerlake.silver.identities import IDENTITIES, of_number

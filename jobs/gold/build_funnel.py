@@ -1,7 +1,8 @@
 """gold.web_sessions and silver.orders -> gold.funnel and gold.attribution, for one --as-of date."""
 
-from customerlake.gold.attribution import ATTRIBUTION, attribution, removal_effects, transitions
+from customerlake.gold.attribution import ATTRIBUTION, attribution, removal_effects
 from customerlake.gold.funnel import FUNNEL, funnel
+from customerlake.gold.journeys import transitions
 from customerlake.gold.rfm import RFM
 from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.runtime import job

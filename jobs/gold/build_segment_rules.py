@@ -1,8 +1,9 @@
 """Customers, orders, what they view and read -> gold.own_segments and gold.segment_rules, for one --as-of date."""
 
 from customerlake.gold.customer_value import CUSTOMER_VALUE
-from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, usual_prices
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, own_segments, segment_rules
+from customerlake.gold.usual_prices import usual_prices
 from customerlake.runtime import job
 from customerlake.silver.campaign_members import CAMPAIGN_MEMBERS
 from customerlake.silver.campaigns import CAMPAIGNS

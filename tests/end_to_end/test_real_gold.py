@@ -19,8 +19,9 @@ from customerlake.gold.customer_value import CUSTOMER_VALUE, customer_value
 from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT
 from customerlake.gold.kpis import KPIS, kpis
 from customerlake.gold.loyalty_state import LOYALTY_STATE
-from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour, usual_prices
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
 from customerlake.gold.rfm import RFM, rfm
+from customerlake.gold.usual_prices import usual_prices
 from customerlake.gold.web_engagement import WEB_ENGAGEMENT
 from customerlake.silver.cancellations import CANCELLATIONS
 from customerlake.silver.order_lines import ORDER_LINES

@@ -10,7 +10,8 @@ from chispa import assert_df_equality
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.gold.attribution import attribution, removal_effects, transitions
+from customerlake.gold.attribution import attribution, removal_effects
+from customerlake.gold.journeys import transitions
 
 SESSIONS = (
     "session_id string, visitor_id string, customer_id string, started_at timestamp, channel string, "

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
-from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour, usual_prices
+from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
+from customerlake.gold.usual_prices import usual_prices
 from customerlake.silver.cancellations import CANCELLATIONS as SILVER_CANCELLATIONS
 from customerlake.silver.order_lines import ORDER_LINES as SILVER_ORDER_LINES
 from customerlake.silver.orders import ORDERS as SILVER_ORDERS

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.gold.customer_value import customer_value
-from customerlake.gold.purchase_behaviour import purchase_behaviour, usual_prices
+from customerlake.gold.purchase_behaviour import purchase_behaviour
 from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, Thresholds, own_segments, segment_rules
+from customerlake.gold.usual_prices import usual_prices
 
 AS_OF = date(2011, 3, 31)
 DDL = {

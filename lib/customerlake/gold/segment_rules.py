@@ -5,21 +5,15 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
-from customerlake.gold.purchase_behaviour import (
-    categories,
-    local_hour,
-    most_frequent,
-    price_paid,
-    products_bought,
-    unknown,
-    with_usual_prices,
-)
+from customerlake.gold.interests import interests
+from customerlake.gold.purchase_behaviour import local_hour, most_frequent, products_bought, unknown
 from customerlake.gold.rfm import purchases_until
+from customerlake.gold.usual_prices import price_paid, with_usual_prices
 from customerlake.silver.cleaning.dates import OLDEST
 
 INTERESTS = T.ArrayType(
@@ -154,7 +148,17 @@ def own_segments(
         purchase_behaviour.where(F.col("as_of") == F.lit(as_of)).select(*OF_BEHAVIOUR),
         orders.transform(purchases_until(as_of)).transform(favourite_daypart(time_zone, thresholds.dayparts)),
         products.transform(discounted_spend(usual_prices, deals, thresholds.discount_depth)),
-        products.transform(interests(product_list, web_events, email_events, as_of, thresholds)),
+        products.transform(
+            interests(
+                product_list,
+                web_events,
+                email_events,
+                as_of,
+                most=thresholds.interests,
+                least_share=thresholds.least_interest,
+                left_out=thresholds.no_interests,
+            )
+        ),
         customers.transform(profiles(crm_profiles, as_of)),
     ]
     known = customers.select(*OF_CUSTOMER)
@@ -384,84 +388,3 @@ def discounted_spend(
         )
 
     return spend
-
-
-def interests(
-    product_list: DataFrame | None,
-    web_events: DataFrame | None,
-    email_events: DataFrame | None,
-    as_of: date,
-    limits: Thresholds = THRESHOLDS,
-) -> Callable[[DataFrame], DataFrame]:
-    """One row per customer with an interest: the categories of highest share, of those at `least_interest` or more.
-
-    What is viewed (products looked at or put into the cart), bought (lines) and read (links clicked in e-mails that end
-    in the code of a product or the name of a category, words joined by hyphens) each give shares by category; the
-    share of an interest is the mean of those that the customer has, so that many views do not hide what is bought.
-    """
-
-    def liked(products: DataFrame) -> DataFrame:
-        if product_list is None:
-            return products.transform(unknown(interests="array<struct<category:string,share:double>>"))
-        best_first = Window.partitionBy("customer_id").orderBy(F.desc("share"), "category")
-        ranked = F.array_sort(F.collect_list(F.struct("rank", "category", "share")))
-        return (
-            encounters(products, web_events, email_events, as_of)
-            .join(product_list.transform(pages), on="page", how="inner")
-            .where(~F.col("category").isin(*limits.no_interests))
-            .transform(interest_shares)
-            .where(F.col("share") >= limits.least_interest)
-            .withColumn("rank", F.row_number().over(best_first))
-            .where(F.col("rank") <= limits.interests)
-            .groupBy("customer_id")
-            .agg(F.transform(ranked, lambda one: F.struct(one["category"], one["share"])).alias("interests"))
-        )
-
-    return liked
-
-
-WAYS = ("viewed", "bought", "read")
-
-
-def encounters(
-    products: DataFrame, web_events: DataFrame | None, email_events: DataFrame | None, as_of: date
-) -> DataFrame:
-    """customer_id, page (code of a product, or last part of a link, in capitals) and way, one of WAYS."""
-    is_counted = F.col("customer_id").isNotNull() & (F.to_date("happened_at") <= F.lit(as_of))
-    met = products.select("customer_id", F.upper("product_id").alias("page"), F.lit("bought").alias("way"))
-    if web_events is not None:
-        is_view = F.col("event_type").isin("product_view", "add_to_cart")
-        views = web_events.where(is_counted & is_view & F.col("product_id").isNotNull())
-        met = met.unionByName(
-            views.select("customer_id", F.upper("product_id").alias("page"), F.lit("viewed").alias("way"))
-        )
-    if email_events is not None:
-        last_part = F.regexp_extract("url", r"/([^/?#]+)/?([?#].*)?$", 1)
-        clicks = email_events.where(is_counted & (F.col("event_type") == "clicked") & F.col("url").isNotNull())
-        met = met.unionByName(
-            clicks.select("customer_id", F.upper(last_part).alias("page"), F.lit("read").alias("way"))
-        )
-    return met
-
-
-def pages(product_list: DataFrame) -> DataFrame:
-    """One row per page that is of a category: of a product, or the category's own."""
-    of_products = product_list.transform(categories).withColumnRenamed("product_id", "page")
-    name = F.upper(F.regexp_replace("category", "[^A-Za-z0-9]+", "-"))
-    own = of_products.select(name.alias("page"), "category").distinct()
-    return of_products.unionByName(own).groupBy("page").agg(F.min("category").alias("category"))
-
-
-def interest_shares(met: DataFrame) -> DataFrame:
-    """One row per customer and category: share, the mean over the ways that the customer has."""
-    customer = Window.partitionBy("customer_id")
-    totals = {f"all_{way}": F.sum(way).over(customer) for way in WAYS}
-    shares = [F.coalesce(F.col(way) / F.nullif(f"all_{way}", F.lit(0)), F.lit(0.0)) for way in WAYS]
-    ways = [(F.col(f"all_{way}") > 0).cast("int") for way in WAYS]
-    mean = (shares[0] + shares[1] + shares[2]) / (ways[0] + ways[1] + ways[2])
-    return (
-        met.groupBy("customer_id", "category")
-        .agg(*[F.count_if(F.col("way") == way).alias(way) for way in WAYS])
-        .withColumns(totals)
-        .select("customer_id", "category", F.round(mean, 6).alias("share"))
-    )
