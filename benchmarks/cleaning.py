@@ -242,7 +242,8 @@ def timed(clean: Cleaning, rows: DataFrame, repeat: int) -> float:
     for _ in range(repeat + 1):
         begun = perf_counter()
         cleaned = clean(rows)
-        cleaned.agg(*[F.max(name) for name in cleaned.columns]).collect()
+        named = cleaned.toDF(*[f"column_{place}" for place in range(len(cleaned.columns))])  # or expressions
+        named.agg(*[F.max(name) for name in named.columns]).collect()
         seconds.append(perf_counter() - begun)
     return statistics.median(seconds[1:])
 

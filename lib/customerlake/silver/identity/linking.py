@@ -1,5 +1,7 @@
 """Pairs of records that may be one person's: found, weighed and kept, with weights learnt from the records."""
 
+from collections.abc import Callable
+
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -67,6 +69,19 @@ def weights_to_use(run: Run, records: DataFrame, is_first: bool) -> tuple[MatchW
     return learnt, True
 
 
+def _with_one_of(records: DataFrame) -> Callable[[DataFrame], DataFrame]:
+    """The links of which one side is among the records. A condition on either side would try every pair of the two."""
+    left, right = (
+        records.select(F.col("record_id").alias(f"record_id_{side}"), F.lit(True).alias(f"_is_{side}")) for side in "lr"
+    )
+    return lambda links: (
+        links.join(left, on="record_id_l", how="left")
+        .join(right, on="record_id_r", how="left")
+        .where("_is_l OR _is_r")
+        .select(*IDENTITY_LINKS.column_names)
+    )
+
+
 def shared_since(run: Run, records: DataFrame) -> pa.Table:
     """Rows of silver.term_frequencies: what new records show to be shared by more people than was known."""
     return newly_shared(records, run.lake.read(TERM_FREQUENCIES), IDENTIFIERS).toArrow()
@@ -125,9 +140,7 @@ def write_links(
     if is_all or not run.lake.exists(IDENTITY_LINKS):
         run.overwrite(IDENTITY_LINKS, links)
         return
-    changed = records.where("is_new").select("record_id")
-    old = run.lake.read(IDENTITY_LINKS).where("state <> 'gone'")
-    of_changed = old.join(changed, on=F.expr("record_id_l = record_id OR record_id_r = record_id"), how="left_semi")
+    of_changed = run.lake.read(IDENTITY_LINKS).where("state <> 'gone'").transform(_with_one_of(records.where("is_new")))
     gone = of_changed.join(links.select(*IDENTITY_LINKS.key), on=list(IDENTITY_LINKS.key), how="left_anti")
     replaced = gone.withColumns({"state": F.lit("gone"), "_batch": F.lit(batch)}).transform(IDENTITY_LINKS.conform)
     run.merge(IDENTITY_LINKS, links.unionByName(replaced))
