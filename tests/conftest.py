@@ -63,7 +63,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="session")
 def spark(engine: Engine) -> Iterator[SparkSession]:
-    """Thousands of small queries, each compiled once and hardly run: the JVM's second compiler only takes their time."""
+    """For thousands of small queries, each run once: the second compiler of the JVM would only take their time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
         started = session.start(engine)

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from customerlake.errors import ModelError
+from customerlake.silver.identity import match_weight as module
 from customerlake.silver.identity.comparison import UNKNOWN, by_edits, exactly
 from customerlake.silver.identity.match_weight import (
     FEWEST_RECORDS,
@@ -194,6 +195,16 @@ def test_too_few_records_to_learn_from_are_refused():
 
     with pytest.raises(ModelError, match="49 records are too few"):
         learnt(pa.table({"record_id": numbers, "name": numbers}), [exactly("surname", "name")])
+
+
+@pytest.mark.before_an_engine
+def test_records_of_a_name_that_more_have_than_a_block_may_hold_teach_nothing(monkeypatch):
+    monkeypatch.setattr(module, "MOST_OF_BLOCK", 60)
+    numbers = [f"{place}" for place in range(100)]
+    of_all = {"record_id": numbers, "family_key": ["marten"] * 100, "birth_text": numbers}
+
+    with pytest.raises(ModelError, match="39 records are too few"):
+        learnt(pa.table(of_all | {"given_key": ["anna"] * 61 + numbers[:39]}))
 
 
 @pytest.fixture(scope="module")

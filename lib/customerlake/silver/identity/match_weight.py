@@ -13,6 +13,7 @@ from math import log2
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,6 +26,7 @@ SMALLEST = 1e-7
 UNSEEN = {"m": (0.5, 0.02, 0.1), "u": (1e-4, 1e-3, 0.99)}
 """What is taken for a level that no pair was at: the closest level, one between, and no agreement."""
 FEWEST_RECORDS = 50
+MOST_OF_BLOCK = 1_000  # records: half a million pairs
 
 
 class LevelWeight(BaseModel):
@@ -96,12 +98,15 @@ def learn(
 
     `certain` are conditions on l and r under which two records are one person's nearly without exception, and
     `recall_of_certain` the share of all such pairs that they find: they give the prior. m is estimated among the pairs
-    that agree on each of `trained_within` in turn, of the comparisons that do not look at those columns.
+    that agree on each of `trained_within` in turn, of the comparisons that do not look at those columns. Records of a
+    mailbox or name that more than MOST_OF_BLOCK have are left out: it is nobody's, and its pairs would be too many.
 
     Raises: ModelError when there are too few records to learn from.
     """
-    if records.num_rows < FEWEST_RECORDS:
-        raise ModelError(f"{records.num_rows} records are too few to learn match weights from: {FEWEST_RECORDS} are.")
+    is_enough = records.num_rows >= FEWEST_RECORDS
+    telling = _without_large_blocks(records, trained_within, key) if is_enough else records
+    if telling.num_rows < FEWEST_RECORDS:
+        raise ModelError(f"{telling.num_rows} records are too few to learn match weights from: {FEWEST_RECORDS} are.")
     import duckdb
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # starts slowly, and only a training needs it
 
@@ -112,14 +117,24 @@ def learn(
         comparisons=[_for_splink(comparison) for comparison in comparisons],
         blocking_rules_to_generate_predictions=[block_on(*columns) for columns in trained_within],
     )
-    linker = Linker(engine.register(records), settings)
+    linker = Linker(engine.register(telling), settings)
     logging.getLogger("splink").setLevel(logging.ERROR)  # it narrates; what it found goes into a table
     training = linker.training
     training.estimate_probability_two_random_records_match(list(certain), recall=recall_of_certain)
     training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=seed)
     for columns in trained_within:
         training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
-    return _learnt(linker.misc.save_model_to_json(), comparisons, records.num_rows)
+    return _learnt(linker.misc.save_model_to_json(), comparisons, telling.num_rows)
+
+
+def _without_large_blocks(records: pa.Table, blocks: Sequence[Sequence[str]], key: str) -> pa.Table:
+    kept = records
+    for columns in blocks:
+        counted = records.group_by(list(columns)).aggregate([([], "count_all")])
+        large = counted.filter(pc.greater(counted["count_all"], MOST_OF_BLOCK)).drop_columns("count_all")
+        if large.num_rows:
+            kept = kept.join(large, keys=list(columns), join_type="left anti")
+    return kept if kept is records else kept.sort_by(key)  # a join gives rows in any order
 
 
 def _for_splink(comparison: Comparison) -> dict[str, Any]:
