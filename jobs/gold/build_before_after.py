@@ -11,7 +11,8 @@ from customerlake.silver.orders import ORDERS
 def main(run: job.Run) -> None:
     dates = [(one.name, one.day, one.window_days) for one in run.config.compared_dates]
     members = run.read(CAMPAIGN_MEMBERS).transform(of_number(run.read(IDENTITIES)))
-    compared = before_after(run.read(KPIS), dates, run.read(ORDERS), control_groups(members), as_of=run.as_of)
+    groups = control_groups(members, as_of=run.as_of)
+    compared = before_after(run.read(KPIS), dates, run.read(ORDERS), groups, as_of=run.as_of)
     run.replace(BEFORE_AFTER, compared)
 
 

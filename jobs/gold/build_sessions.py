@@ -4,26 +4,20 @@ from pyspark.sql import functions as F
 
 from customerlake.gold.web_sessions import WEB_SESSIONS, web_sessions
 from customerlake.runtime import job
-from customerlake.silver.customer_records import DEVICES
 from customerlake.silver.identities import IDENTITIES
-from customerlake.silver.identity.naming import web_events_of_customers
+from customerlake.silver.identity.naming import visitors_of, web_events_of_customers
 from customerlake.silver.web_events import WEB_EVENTS
 
 
 def main(run: job.Run) -> None:
     new, renamed = run.new_batches(WEB_EVENTS), run.new_batches(IDENTITIES)
     events, identities = run.read(WEB_EVENTS), run.read(IDENTITIES)
-    devices = identities.where((F.col("source") == DEVICES) & (F.col("_batch") >= renamed.start))
-    touched = (
-        events.where(F.col("_batch") >= new.start)
-        .select("visitor_id")
-        .union(devices.select(F.substring_index("source_record_id", "/", -1)))
-        .distinct()
-    )
-    is_first = not run.lake.exists(WEB_SESSIONS)
-    concerned = events if is_first else events.join(touched, on="visitor_id", how="left_semi")
+    devices = visitors_of(identities.where(F.col("_batch") >= renamed.start))
+    touched = events.where(F.col("_batch") >= new.start).select("visitor_id").union(devices).distinct()
+    is_all = not run.lake.exists(WEB_SESSIONS) or new.start == 1 or run.has_new_settings
+    concerned = events if is_all else events.join(touched, on="visitor_id", how="left_semi")
     sessions = web_sessions(concerned.transform(web_events_of_customers(identities)), time_zone=run.config.time_zone)
-    if is_first:
+    if is_all:
         run.overwrite(WEB_SESSIONS, sessions)
         return
     known = run.read(WEB_SESSIONS).join(touched, on="visitor_id", how="left_semi").select("session_id")

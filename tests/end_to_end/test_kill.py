@@ -50,7 +50,7 @@ A_TABLE = {
     "cancellations": "silver.cancellations", "customers": "silver.products", "quality": "ops.quality",
     "value": "gold.customer_value",
     "behaviour": "gold.purchase_behaviour", "lifecycle": "gold.lifecycle_transitions", "service": "gold.service_levels",
-    "segment_rules": "gold.segment_rules", "kpis": "gold.profile_statistics", "before_after": "gold.before_after",
+    "segment_rules": "gold.segment_rules", "kpis": "gold.profile_statistics",
     "customer_360": "gold.customer_360",
     "features": "features.snapshot",
 }  # fmt: skip

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyspark.sql import functions as F
 
 from customerlake.errors import ConfigError
 from customerlake.gold.before_after import BEFORE_AFTER, before_after, control_groups
@@ -332,8 +333,9 @@ def test_members_of_a_campaign_are_its_groups_and_who_is_in_both_is_in_neither(s
             ("EM1", None, "treated", False), ("EM1", "b", "control", False),
         ],
         "campaign_id string, customer_id string, test_group string, is_deleted boolean",
-    )  # fmt: skip
+    ).withColumn("assigned_at", F.lit("2011-03-01 10:00:00").cast("timestamp"))  # fmt: skip
 
-    assert sorted(map(tuple, control_groups(members).collect())) == [
+    assert sorted(map(tuple, control_groups(members, as_of=date(2011, 3, 1)).collect())) == [
         ("EM1", "a", "treated"), ("EM1", "b", "control"), ("EM2", "a", "control"),
     ]  # fmt: skip
+    assert control_groups(members, as_of=date(2011, 2, 28)).isEmpty()

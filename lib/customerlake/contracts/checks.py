@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from customerlake.contracts.table import Table
 
 Bound = int | float | Decimal | date
+POSSIBLE = (date(1900, 1, 1), date(2100, 1, 1))  # of what happened: 0001 and 9999 are defaults that nobody changed
 LONGEST_SHOWN = 60  # characters of a value in a reason
 
 

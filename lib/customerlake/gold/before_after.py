@@ -100,13 +100,14 @@ def before_after(
     )
 
 
-def control_groups(campaign_members: DataFrame) -> DataFrame:
-    """Members of campaigns (customer_id as resolved) as `groups`, under the campaign's number as name.
+def control_groups(campaign_members: DataFrame, *, as_of: date) -> DataFrame:
+    """Members of campaigns (customer_id as resolved) by `as_of` as `groups`, under the campaign's number as name.
 
     Who came into both groups, by two numbers of one person, is in neither.
     """
     return (
         campaign_members.where(~F.coalesce("is_deleted", F.lit(False)) & F.col("customer_id").isNotNull())
+        .where(F.to_date("assigned_at") <= F.lit(as_of))
         .groupBy(F.col("campaign_id").alias("name"), "customer_id")
         .agg(F.min("test_group").alias("group"), F.max("test_group").alias("other"))
         .where(F.col("group") == F.col("other"))

@@ -90,6 +90,7 @@ class IdentityConfig(Values):
     link_probability: Annotated[float, Field(gt=0, lt=1)] = 0.85  # at least this likely: linked
     review_probability: Share = 0.3  # from here on a person may want to look
     most_records_of_key: PositiveInt = 100  # a value that more records have makes no pairs
+    most_names_of_number: PositiveInt = 20  # a customer number beside more names or mailboxes is nobody's
     learnt_from_records: PositiveInt = 100_000  # at most: match weights come from a sample
     seed: int = 20
 

@@ -128,6 +128,12 @@ class Run:
         self._current.versions_read.setdefault(table.name, self.lake.version(table))
         return self.lake.read(table)
 
+    @property
+    def has_new_settings(self) -> bool:
+        """Whether the lake file or the code's version changed since the step last succeeded."""
+        last = last_success(self.lake, self._current.step.name, None)
+        return last is not None and last["fingerprint"] != _fingerprint(self)
+
     def read_if_any(self, table: Table) -> DataFrame | None:
         """None where the lake does not have the table, as it lacks the feed."""
         return self.read(table) if self.lake.exists(table) else None

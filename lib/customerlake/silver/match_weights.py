@@ -21,7 +21,7 @@ MATCH_WEIGHTS = Table(
         Field("u", T.DoubleType(), "how often two of different persons do", unit="share"),
         Field("match_weight", T.DoubleType(), "log2(m / u)", unit="bits"),
         Field("prior", T.DoubleType(), "that two records at random are one person's", unit="share"),
-        Field("count_records", T.LongType(), "records that it was learnt from"),
+        Field("count_records", T.LongType(), "records that say enough of a person to learn from, when it was learnt"),
         Field("learnt_at", T.TimestampType(), "when", unit="UTC"),
     ),
 )

@@ -9,7 +9,17 @@ from pyspark.sql import types as T
 
 from customerlake.bronze.formats import TYPED
 from customerlake.bronze.sources.sales import SALES
-from customerlake.contracts.checks import NoProblem, NotNegative, NotNull, NotZero, Plausible, Reads, WellFormed
+from customerlake.contracts.checks import (
+    POSSIBLE,
+    InRange,
+    NoProblem,
+    NotNegative,
+    NotNull,
+    NotZero,
+    Plausible,
+    Reads,
+    WellFormed,
+)
 from customerlake.contracts.quarantine import kept_as_received, quarantine, quarantine_table
 from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
@@ -92,6 +102,7 @@ ORDER_LINES = Table(
         NotZero("quantity"),
         Reads("ordered_at", "received_ordered_at", "a date and time that exists"),
         NotNull("received_ordered_at", called="ordered_at"),
+        InRange("ordered_on", *POSSIBLE),
         Reads("unit_price", "received_unit_price", "a number"),
         NotNull("received_unit_price", called="unit_price"),
         NotNegative("unit_price"),

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.contracts.checks import Check, NotNull, OneOf, Reads, WellFormed
+from customerlake.contracts.checks import POSSIBLE, Check, InRange, NotNull, OneOf, Reads, WellFormed
 from customerlake.contracts.quarantine import kept_as_received, quarantine
 from customerlake.contracts.source import Received, Source
 from customerlake.contracts.table import Field, Table
@@ -180,6 +180,8 @@ def _checks(source: Source) -> list[Check]:
             checks.append(NotNull(column.name if is_text else f"received_{column.name}", called=column.name))
         if not is_text:
             checks.append(Reads(column.name, f"received_{column.name}", EXPECTED[type(column.type)]))
+        if column.name == source.at:
+            checks.append(InRange(column.name, *POSSIBLE))
         if column.one_of:
             checks.append(OneOf(column.name, column.one_of))
     return checks

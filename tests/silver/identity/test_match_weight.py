@@ -223,6 +223,7 @@ def febrl():
             "record_id": texts("rec_id"),
             "given_key": texts("given_name"),
             "said_key": texts("given_name"),
+            "sex": pa.nulls(len(rows), pa.string()),
             "family_key": texts("surname"),
             "native_name": pa.nulls(len(rows), pa.string()),
             "birth_text": texts("date_of_birth"),

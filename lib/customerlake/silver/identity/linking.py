@@ -40,15 +40,17 @@ def is_of_person() -> Column:
 
 
 def weights_to_use(run: Run, records: DataFrame, is_first: bool) -> tuple[MatchWeights | None, bool]:
-    """The weights to use, and whether they were learnt just now. None while too few records say enough to learn."""
+    """The weights to use, and whether they were learnt just now: `keep_weights` is then due when all is written.
+
+    None while too few records say enough to learn from.
+    """
     config = run.config.identity
-    version, known = newest(run.records(MATCH_WEIGHTS))
+    _, known = newest(run.records(MATCH_WEIGHTS))
     of_persons = records.where(is_of_person())
     count = of_persons.count()
     most = config.learnt_from_records
-    if known and not is_first and count < LEARNT_AGAIN_AT * known.count_records:
-        return known, False
-    if known and known.count_records >= min(most, count):
+    is_enough = known and (count < LEARNT_AGAIN_AT * known.count_records or known.count_records >= most)
+    if known and is_enough and not is_first:
         return known, False
     if count < FEWEST_RECORDS:
         return None, False
@@ -62,11 +64,17 @@ def weights_to_use(run: Run, records: DataFrame, is_first: bool) -> tuple[MatchW
             trained_within=TRAINED_WITHIN, seed=config.seed,
         )  # fmt: skip
     except ModelError as error:
-        run.remark(f"records are linked by their numbers alone: {error}")
-        return None, False
-    run.record(MATCH_WEIGHTS, match_weights(learnt, version=version + 1, learnt_at=run.started_at))
+        run.remark(f"records are linked {'by the weights of before' if known else 'by their numbers alone'}: {error}")
+        return known, False
     run.overwrite(TERM_FREQUENCIES, term_frequencies(records, NAMES, identifiers=IDENTIFIERS))
-    return learnt, True
+    return learnt.model_copy(update={"count_records": count}), True
+
+
+def keep_weights(run: Run, learnt: MatchWeights) -> None:
+    """Last of all: a run that ends before learns the same again, from the same records, and puts all anew."""
+    version, known = newest(run.records(MATCH_WEIGHTS))
+    if known != learnt:
+        run.record(MATCH_WEIGHTS, match_weights(learnt, version=version + 1, learnt_at=run.started_at))
 
 
 def _with_one_of(records: DataFrame) -> Callable[[DataFrame], DataFrame]:
@@ -117,9 +125,18 @@ def _frequencies(run: Run, shared: pa.Table | None) -> DataFrame:
 
 
 def write_links(
-    run: Run, records: DataFrame, weights: MatchWeights, *, is_all: bool, shared: pa.Table | None = None
+    run: Run,
+    records: DataFrame,
+    weights: MatchWeights,
+    *,
+    is_all: bool,
+    deleted: DataFrame | None = None,
+    shared: pa.Table | None = None,
 ) -> None:
-    """The pairs of new records, weighed; of pairs that are no more, that they are gone. `shared`: see shared_since."""
+    """The pairs of new records, weighed; of pairs that are no more, that they are gone.
+
+    `deleted`: record_id of records that their source no longer has. `shared`: see shared_since.
+    """
     config = run.config.identity
     keys = keyed(records, RULES)
     left_out = too_large(keys, most=config.most_records_of_key).collect()
@@ -140,7 +157,10 @@ def write_links(
     if is_all or not run.lake.exists(IDENTITY_LINKS):
         run.overwrite(IDENTITY_LINKS, links)
         return
-    of_changed = run.lake.read(IDENTITY_LINKS).where("state <> 'gone'").transform(_with_one_of(records.where("is_new")))
+    changed = records.where("is_new").select("record_id")
+    if deleted is not None:
+        changed = changed.unionByName(deleted)
+    of_changed = run.lake.read(IDENTITY_LINKS).where("state <> 'gone'").transform(_with_one_of(changed))
     gone = of_changed.join(links.select(*IDENTITY_LINKS.key), on=list(IDENTITY_LINKS.key), how="left_anti")
     replaced = gone.withColumns({"state": F.lit("gone"), "_batch": F.lit(batch)}).transform(IDENTITY_LINKS.conform)
     run.merge(IDENTITY_LINKS, links.unionByName(replaced))

@@ -9,6 +9,7 @@ Source: Fellegi & Sunter (1969), "A theory for record linkage", JASA 64; u by ra
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from math import log2
 from typing import Any
 
@@ -109,6 +110,7 @@ def learn(
         raise ModelError(f"{telling.num_rows} records are too few to learn match weights from: {FEWEST_RECORDS} are.")
     import duckdb
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on  # starts slowly, and only a training needs it
+    from splink.internals.exceptions import EMTrainingException
 
     engine = DuckDBAPI(duckdb.connect(config={"threads": 1}))  # several add up in any order, and round differently
     settings = SettingsCreator(
@@ -122,8 +124,16 @@ def learn(
     training = linker.training
     training.estimate_probability_two_random_records_match(list(certain), recall=recall_of_certain)
     training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=seed)
+    trained = 0
     for columns in trained_within:
-        training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+        with suppress(EMTrainingException):  # no two records agree on them: they teach nothing
+            training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+            trained += 1
+    if not trained:
+        within = " or ".join(", ".join(columns) for columns in trained_within)
+        raise ModelError(
+            f"no two of {telling.num_rows} records agree on {within}: nothing tells how one person's differ"
+        )
     return _learnt(linker.misc.save_model_to_json(), comparisons, telling.num_rows)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from customerlake.silver.cleaning.emails import email_address
@@ -35,7 +35,7 @@ def web_events_of_customers(identities: DataFrame) -> Step:
     """By the number where somebody was logged in; else by the device, as long as one customer alone was seen on it."""
     devices = (
         identities.where(F.col("source") == DEVICES)
-        .select(F.substring_index("source_record_id", "/", -1).alias("visitor_id"), "customer_id")
+        .select(_visitor().alias("visitor_id"), "customer_id")
         .groupBy("visitor_id")
         .agg(F.min("customer_id").alias("_only"), F.max("customer_id").alias("_other"))
         .where(F.col("_only") == F.col("_other"))
@@ -47,3 +47,13 @@ def web_events_of_customers(identities: DataFrame) -> Step:
         .withColumn("customer_id", F.coalesce("customer_id", "_only"))
         .drop("_only")
     )
+
+
+def _visitor() -> Column:
+    """The visitor of a device's record, <number>/<visitor>."""
+    return F.expr("substr(source_record_id, instr(source_record_id, '/') + 1)")
+
+
+def visitors_of(identities: DataFrame) -> DataFrame:
+    """One row per device of these identities: visitor_id."""
+    return identities.where(F.col("source") == DEVICES).select(_visitor().alias("visitor_id"))

@@ -9,6 +9,7 @@ def _begins_with(column: str) -> str:
     return f"{shorter} >= 3 AND substr({column}_l, 1, {shorter}) = substr({column}_r, 1, {shorter})"
 
 
+_MAY_BE_ONE_SEX = "(sex_l IS NULL OR sex_r IS NULL OR sex_l = sex_r)"  # Daniel and Daniela, Mario and Maria
 _SHORTER = "least(length(given_key_l), length(given_key_r))"
 _EDITS = "levenshtein(given_key_l, given_key_r)"
 _SAME_LETTERS = (
@@ -17,19 +18,22 @@ _SAME_LETTERS = (
 )
 GIVEN = Comparison(
     name="given_name",
-    columns=("given_key", "said_key"),
+    columns=("given_key", "said_key", "sex"),
     known=both_known("given_key"),
     levels=(
         Level("equal", "given_key_l = given_key_r", is_of_frequency=True),
         Level("initial", f"{_SHORTER} = 1 AND substr(given_key_l, 1, 1) = substr(given_key_r, 1, 1)"),
-        Level("one begins with the other", f"({_begins_with('given_key')}) OR ({_begins_with('said_key')})"),
+        Level(
+            "one begins with the other",
+            f"{_MAY_BE_ONE_SEX} AND (({_begins_with('given_key')}) OR ({_begins_with('said_key')}))",
+        ),
         Level(
             "letters swapped, missing or too many",
             f"{_SHORTER} >= 3 AND ((length(given_key_l) <> length(given_key_r) AND {_EDITS} <= 1) "
             f"OR ({_SAME_LETTERS} AND {_EDITS} <= 2))",
         ),
-        Level("1 letter other", f"{_SHORTER} >= 5 AND {_EDITS} <= 1"),  # John and Joan, Mark and Mary are two
-        Level("2 edits", f"{_SHORTER} >= 6 AND {_EDITS} <= 2"),
+        Level("1 letter other", f"{_MAY_BE_ONE_SEX} AND {_SHORTER} >= 5 AND {_EDITS} <= 1"),  # John and Joan are two
+        Level("2 edits", f"{_MAY_BE_ONE_SEX} AND {_SHORTER} >= 6 AND {_EDITS} <= 2"),
     ),
     of_frequency="given_key",
 )

@@ -23,6 +23,7 @@ from customerlake.silver.identity.clustering import Ids, Weights, clusters, comp
 from customerlake.silver.identity.comparison import compared, compared_columns
 from customerlake.silver.identity.linking import (
     keep_shared,
+    keep_weights,
     prepared,
     shared_since,
     weights_to_use,
@@ -35,6 +36,7 @@ from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME,
 from customerlake.silver.identity_links import IDENTITY_LINKS
 
 BY_NUMBER, BY_DECISION = 1_000.0, 2_000.0  # bits; beyond what any comparison gives
+MOST_TOLD = 20
 NONE = 0  # stands for no number of a record: pandas would make all of them inexact for one that is missing
 
 
@@ -43,20 +45,25 @@ def resolve(run: Run) -> None:
     new = run.new_batches(CUSTOMER_RECORDS)
     run.watch(IDENTITY_DECISIONS)
     is_first = not run.lake.exists(IDENTITIES)
-    records = run.read(CUSTOMER_RECORDS).transform(prepared)
+    every = run.read(CUSTOMER_RECORDS)
+    records = every.transform(prepared)
     weights, is_new_model = weights_to_use(run, records, is_first)
-    from_batch = 1 if is_first or is_new_model else new.start
+    is_all = is_first or is_new_model or run.has_new_settings
+    from_batch = 1 if is_all else new.start
     records = records.withColumn("is_new", F.col("_batch") >= from_batch)
+    deleted = every.where("is_deleted").where(F.col("_batch") >= from_batch).select("record_id")
     shared = None
-    if weights and from_batch == 1:
+    if weights and is_all:
         write_links(run, records, weights, is_all=True)
     elif weights and new:
         shared = shared_since(run, records)
         records = with_sharers(records, shared)
-        write_links(run, records, weights, is_all=False, shared=shared)
-    _write_identities(run, records, is_first=is_first)
+        write_links(run, records, weights, is_all=False, deleted=deleted, shared=shared)
+    _write_identities(run, records, deleted, is_first=is_first)
     if shared is not None:
         keep_shared(run, shared)
+    if weights and is_new_model:
+        keep_weights(run, weights)
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,9 @@ class Touched:
     apart: pd.DataFrame  # l, r: by decision
 
 
-def _write_identities(run: Run, records: DataFrame, *, is_first: bool) -> None:
+def _write_identities(run: Run, records: DataFrame, deleted: DataFrame, *, is_first: bool) -> None:
     decided = _decisions(run)
-    touched = _touched(run, records, decided, is_first=is_first)
+    touched = _touched(run, records, deleted, decided, is_first=is_first)
     if touched.records.empty:
         run.ensure(IDENTITIES)
         return
@@ -83,6 +90,7 @@ def _write_identities(run: Run, records: DataFrame, *, is_first: bool) -> None:
     _report(run, moved, batch)
     rows = named.assign(match_probability=_strongest(ids, found, touched.links))
     is_changed = (rows["was"] != rows["customer_id"]) | (rows["was_component"] != rows["component_id"])
+    is_changed |= ~np.isclose(rows["was_probability"].fillna(-1.0), rows["match_probability"].fillna(-1.0), atol=1e-12)
     written = rows[is_changed] if not is_first else rows
     if written.empty:
         run.ensure(IDENTITIES)
@@ -110,27 +118,26 @@ def _decisions(run: Run) -> pd.DataFrame:
     return pairs.select(id_of("one").alias("l"), id_of("other").alias("r"), "decision").toPandas()
 
 
-def _touched(run: Run, records: DataFrame, decided: pd.DataFrame, *, is_first: bool) -> Touched:
+def _touched(run: Run, records: DataFrame, deleted: DataFrame, decided: pd.DataFrame, *, is_first: bool) -> Touched:
     """The new records, all records that links connect with them, by number or likeness, and their links."""
-    names_number = F.col("shop_customer_id").isNotNull() & (F.col("source") != SHOP)
-    number = F.when(names_number, F.xxhash64(F.lit(SHOP), "shop_customer_id"))
-    known = records.select(
-        "record_id", "source", "source_record_id", "is_new", F.coalesce(number, F.lit(NONE)).alias("number_id")
-    )
+    known = _numbered(run, records)
     identities = run.lake.read(IDENTITIES).select(
-        "record_id", F.col("customer_id").alias("was"), F.col("component_id").alias("was_component")
+        "record_id",
+        F.col("customer_id").alias("was"),
+        F.col("component_id").alias("was_component"),
+        F.coalesce("match_probability", F.lit(-1.0)).alias("was_probability"),
     )
     links = run.lake.read(IDENTITY_LINKS).where("state = 'linked'").select(*_named_as_link())
     if is_first:
         every = known
     else:
-        reached = _reached(run, known, identities, links, decided)
+        reached = _reached(run, known, deleted, identities, links, decided)
         every = known.join(reached, on="record_id", how="left_semi")
         links = links.join(reached.select(F.col("record_id").alias("l")), on="l", how="left_semi")
     found: pd.DataFrame = (
         every.join(identities, on="record_id", how="left")
         .withColumn("was_component", F.coalesce("was_component", F.lit(NONE)))
-        .drop("is_new")
+        .drop("is_new", "named_id")
         .toPandas()
         .sort_values("record_id", ignore_index=True)
     )
@@ -149,6 +156,35 @@ def _touched(run: Run, records: DataFrame, decided: pd.DataFrame, *, is_first: b
     return Touched(found, joined[is_inside].reset_index(drop=True), apart)
 
 
+def _numbered(run: Run, records: DataFrame) -> DataFrame:
+    """Records with the number they name: named_id, and number_id, which is NONE where the number is nobody's own.
+
+    Tills and forms write a number that stands for no customer (0, GUEST): it is told by how many names or mailboxes
+    stand beside it.
+    """
+    most = run.config.identity.most_names_of_number
+    names_number = F.col("shop_customer_id").isNotNull() & (F.col("source") != SHOP)
+    nobodys = (
+        records.where(names_number)
+        .groupBy("shop_customer_id")
+        .agg(F.countDistinct("family_key").alias("names"), F.countDistinct("email_key").alias("mailboxes"))
+        .where((F.col("names") > most) | (F.col("mailboxes") > most))
+        .select("shop_customer_id", F.lit(True).alias("is_nobodys"))
+    )
+    for row in nobodys.limit(MOST_TOLD).collect():
+        run.remark(
+            f"the customer number {row['shop_customer_id']} stands beside more than {most} names or mailboxes: "
+            "it is taken for nobody's (identity.most_names_of_number)"
+        )
+    named = F.coalesce(F.when(names_number, F.xxhash64(F.lit(SHOP), "shop_customer_id")), F.lit(NONE))
+    return (
+        records.join(F.broadcast(nobodys), on="shop_customer_id", how="left")
+        .withColumn("named_id", named)
+        .withColumn("number_id", F.when(F.col("is_nobodys"), F.lit(NONE)).otherwise(F.col("named_id")))
+        .select("record_id", "source", "source_record_id", "is_new", "named_id", "number_id")
+    )
+
+
 def _named_as_link() -> list[Column]:
     names = {"record_id_l": "l", "record_id_r": "r", "match_weight": "weight", "match_probability": "probability"}
     return [F.col(name).alias(short) for name, short in names.items()]
@@ -160,15 +196,21 @@ def _certain(left: "pd.Series[int]", right: "pd.Series[int]", weight: float) -> 
     )
 
 
-def _reached(run: Run, known: DataFrame, identities: DataFrame, links: DataFrame, decided: pd.DataFrame) -> DataFrame:
-    """record_id of the new records and of all that was connected with one that they are linked to, or were."""
+def _reached(
+    run: Run, known: DataFrame, deleted: DataFrame, identities: DataFrame, links: DataFrame, decided: pd.DataFrame
+) -> DataFrame:
+    """record_id of the new records and of all that was connected with one that they are linked to, or were; and of all
+    that was connected with one that is no more.
+    """
     new = known.where("is_new").select("record_id")
     of_new = links.join(new.withColumnRenamed("record_id", "l"), on="l", how="left_semi").unionByName(
         links.join(new.withColumnRenamed("record_id", "r"), on="r", how="left_semi")
     )
-    naming = known.join(new.withColumnRenamed("record_id", "number_id"), on="number_id", how="left_semi")
-    seeds = new.unionByName(known.where("is_new").select(F.col("number_id").alias("record_id"))).unionByName(
-        naming.select("record_id")  # a number may come after those that name it
+    naming = known.join(new.withColumnRenamed("record_id", "named_id"), on="named_id", how="left_semi")
+    seeds = (
+        new.unionByName(deleted)
+        .unionByName(known.where("is_new").select(F.col("named_id").alias("record_id")))
+        .unionByName(naming.select("record_id"))  # a number may come after those that name it
     )
     for side in "lr":
         seeds = seeds.unionByName(of_new.select(F.col(side).alias("record_id")))
