@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
 from customerlake.runtime import job
 from customerlake.runtime.pipeline import step_named
@@ -380,3 +381,84 @@ def test_a_shop_that_has_sales_alone_has_its_numbers_as_customers(shop):
     shop.run()
 
     assert shop.customers() == {f"shop:{n}": str(n) for n in range(60)}
+
+
+def card(number, customer, name, *, email="", phone="", birth=""):
+    return (f"e{number}", f"L{number}", customer, "enrolled", name, email, phone, "", birth, "2024-02-01 10:00:00")
+
+
+def test_a_number_that_stands_for_nobody_makes_no_customer_of_those_who_name_it(busy_shop):
+    guests = [
+        card(500 + n, "0", f"{GIVEN[n % 20]} {FAMILY[n % 22]}", email=f"guest{n}@mail.example") for n in range(40)
+    ]
+    busy_shop.land("loyalty_events", CARDS, guests)
+
+    outcomes = busy_shop.run()
+
+    customers = busy_shop.customers()
+    assert len({customers[f"loyalty_events:L{500 + n}"] for n in range(40)}) == 40
+    assert any("customer number 0 stands beside more than 20 names" in text for text in outcomes["identities"].remarks)
+    assert customers["loyalty_events:L41"] == customers["crm_profiles:C41"] == "10041"  # others keep theirs
+
+
+def test_records_of_which_no_two_agree_are_customers_each_and_nothing_fails(shop):
+    strangers = [card(n, "", f"Given{n}x Family{n}y", email=f"mail{n}@mail.example") for n in range(60)]
+    shop.land("loyalty_events", CARDS, strangers)
+    shop.land(
+        "crm_profiles",
+        CRM,
+        [("C1", "", "Olivia", "Smith", "", "o@mail.example", "", "", "", "", "2024-01-01 10:00:00")],
+    )
+    shop.land("sales", SALES, [("1", "A", 1, "2024-03-01 10:00:00", "2.50", "10004", "France")])
+
+    outcomes = shop.run()
+
+    assert outcomes["identities"].state == "succeeded"
+    assert len(set(shop.customers().values())) == 62
+
+
+def test_a_setting_that_changed_holds_for_the_pairs_that_were_known(busy_shop):
+    before = busy_shop.customers()
+    text = (busy_shop.folder / "lake.yaml").read_text()
+    (busy_shop.folder / "lake.yaml").write_text(text + "identity: {link_probability: 0.9999999999999999}\n")
+
+    busy_shop.run()
+
+    states = {row["state"] for row in busy_shop.lake.read(IDENTITY_LINKS).select("state").distinct().collect()}
+    assert "linked" not in states
+    after = busy_shop.customers()
+    assert before["loyalty_events:L0"] == before["crm_profiles:C0"]  # the card names no number
+    assert after["loyalty_events:L0"] != after["crm_profiles:C0"]
+    assert after["loyalty_events:L1"] == after["crm_profiles:C1"]
+
+
+def test_without_a_record_that_its_source_deleted_those_it_had_joined_part_again(busy_shop):
+    unknown = ("", "", "", "", "2024-01-01 10:00:00")
+    busy_shop.land(
+        "crm_profiles", CRM,
+        [
+            ("C900", "", "Zelda", "Quirke", "", "zq@mail.example", *unknown),
+            ("C901", "", "Zelda", "Quirke", "", "", "07700 988888", *unknown[1:]),
+        ],
+    )  # fmt: skip
+    busy_shop.land(
+        "loyalty_events", CARDS, [card(900, "", "Zelda Quirke", email="zq@mail.example", phone="07700 988888")]
+    )
+    busy_shop.run()
+    joined = busy_shop.customers()
+    records = busy_shop.lake.read(CUSTOMER_RECORDS)
+    batch = busy_shop.lake.largest(CUSTOMER_RECORDS, "_batch") + 1
+    deleted = records.where("source_record_id = 'L900'").withColumns(
+        {"is_deleted": F.lit(True), "_batch": F.lit(batch).cast("long")}
+    )
+    busy_shop.lake.merge(CUSTOMER_RECORDS, deleted)
+
+    job.execute(step_named("identities"), busy_shop.last)
+
+    assert joined["crm_profiles:C900"] == joined["crm_profiles:C901"] == joined["loyalty_events:L900"]
+    parted = busy_shop.customers()
+    assert parted["crm_profiles:C900"] != parted["crm_profiles:C901"]
+    (state,) = busy_shop.lake.read(IDENTITY_LINKS).where("record_l LIKE '%L900' OR record_r LIKE '%L900'").select(
+        "state"
+    ).distinct().collect()  # fmt: skip
+    assert state["state"] == "gone"

@@ -324,6 +324,16 @@ def test_a_line_of_a_currency_without_a_rate_is_rejected_and_those_beside_it_are
         )
 
 
+@pytest.mark.parametrize("ordered_at", ["9999-12-31 00:00:00", "0001-01-01 00:00:00"])
+def test_a_day_that_is_a_default_is_rejected(spark, ordered_at):
+    lines = [{"ordered_at": ordered_at}, {"order_id": "2"}]
+
+    assert values(accepted(spark, *lines), "order_id") == ("2",)
+    assert values(rejected(spark, *lines), "reasons") == (
+        [f"ordered_on {ordered_at[:10]} is not between 1900-01-01 and 2100-01-01"],
+    )
+
+
 def test_a_rejected_line_keeps_what_was_received_and_where(spark):
     line = {"quantity": " six", "_extra": {"Shop": "7"}, "_source_file": "bad.csv", "_line_number": 9, "_batch": 3}
 

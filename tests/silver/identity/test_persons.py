@@ -89,6 +89,15 @@ def test_a_short_form_agrees_with_each_name_that_it_may_stand_for(spark, level, 
     assert levels(spark, GIVEN, (dict(zip(keys, one, strict=True)), dict(zip(keys, other, strict=True)))) == [level]
 
 
+@pytest.mark.parametrize(("one", "other"), [("daniel", "daniela"), ("mario", "maria"), ("patrick", "patricia")])
+def test_near_names_of_a_woman_and_a_man_differ(spark, one, other):
+    he, she = {"given_key": one, "sex": "male"}, {"given_key": other, "sex": "female"}
+
+    assert levels(spark, GIVEN, (he, she)) == ["different"]
+    assert levels(spark, GIVEN, (he, she | {"sex": None})) != ["different"]
+    assert levels(spark, GIVEN, (he, he | {"sex": "female"})) == ["equal"]  # a box that was ticked wrongly
+
+
 def test_family_names_agree_or_are_some_edits_apart(spark):
     found = by_values(
         spark, FAMILY, ("hansen", "hansen"), ("hansen", "hanson"), ("smith", "smythe"), ("lee", "lea"), ("lee", None)

@@ -123,6 +123,10 @@ def learn(
     logging.getLogger("splink").setLevel(logging.ERROR)  # it narrates; what it found goes into a table
     training = linker.training
     training.estimate_probability_two_random_records_match(list(certain), recall=recall_of_certain)
+    if not linker.misc.save_model_to_json()["probability_two_random_records_match"]:
+        raise ModelError(
+            f"no two of {telling.num_rows} records are surely one person's: there is nothing to learn from"
+        )
     training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=seed)
     trained = 0
     for columns in trained_within:

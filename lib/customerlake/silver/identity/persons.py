@@ -29,7 +29,8 @@ GIVEN = Comparison(
         ),
         Level(
             "letters swapped, missing or too many",
-            f"{_SHORTER} >= 3 AND ((length(given_key_l) <> length(given_key_r) AND {_EDITS} <= 1) "
+            f"{_MAY_BE_ONE_SEX} AND {_SHORTER} >= 3 "
+            f"AND ((length(given_key_l) <> length(given_key_r) AND {_EDITS} <= 1) "
             f"OR ({_SAME_LETTERS} AND {_EDITS} <= 2))",
         ),
         Level("1 letter other", f"{_MAY_BE_ONE_SEX} AND {_SHORTER} >= 5 AND {_EDITS} <= 1"),  # John and Joan are two
