@@ -60,7 +60,7 @@ def received(spark, *lines):
     return spark.createDataFrame(rows, SALES.schema).transform(as_sent(SOURCE, FEED, F.col("_batch")))
 
 
-def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss", rates=None):
+def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss", rates=None, lacking=("amount",)):
     lines = typed_lines(
         timestamp_format=timestamp_format,
         time_zone=time_zone,
@@ -68,6 +68,7 @@ def rule(*, time_zone="UTC", timestamp_format="yyyy-MM-dd HH:mm:ss", rates=None)
         channel="online",
         cancellation_prefix="C",
         line_kinds={"POST": "postage", "D": "discount", "GIFT_*": "gift voucher"},
+        lacking=lacking,
     )
     return in_currency_of_lake(lines, "GBP", rates)
 
@@ -311,6 +312,14 @@ def test_what_was_charged_in_another_currency_is_converted_at_the_days_rate_and_
         (Decimal("13.7700"), Decimal("15.3000"), "EUR", Decimal("0.9"), date(2010, 12, 2)),
         (Decimal("15.3000"), Decimal("15.3000"), "GBP", Decimal(1), date(2010, 12, 1)),
     ]
+
+
+def test_a_sign_or_a_name_of_a_currency_is_read_and_none_is_the_lakes(spark):
+    lines = [{"order_id": "1", "currency": "£"}, {"order_id": "2", "currency": "gbp"}, {"order_id": "3"}]
+
+    found = order_lines(received(spark, *lines), rule(lacking=()))
+
+    assert [row["currency"] for row in found.collect()] == ["GBP", "GBP", "GBP"]
 
 
 def test_a_line_of_a_currency_without_a_rate_is_rejected_and_those_beside_it_are_taken(spark):

@@ -132,7 +132,7 @@ def test_the_ends_of_a_scale_are_accepted(received, feed, values):
         ("survey_answers", {"answered_at": ONE}, "there is a score without the instant of the answer"),
         ("social_posts", {"posted_at": ONE}, "posted_at and updated_at are not in this order"),
         ("campaigns", {"ended_on": "2011-02-28"}, "started_on and ended_on are not in this order"),
-        ("exchange_rates", {"base_currency": "GBP", "currency": "Dollar"}, "currency is not three capital letters"),
+        ("exchange_rates", {"base_currency": "GBP", "currency": "Shells"}, "currency is not three capital letters"),
         ("crm_profiles", {"birth_on": "1850-01-01"}, "the age is not between 0 and 120 years"),
         ("crm_profiles", {"birth_on": "2011-03-02"}, "the age is not between 0 and 120 years"),
         ("crm_profiles", {"income": "-1"}, "income is below 0"),

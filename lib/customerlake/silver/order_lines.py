@@ -25,7 +25,7 @@ from customerlake.contracts.source import Source
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.runtime.feeds import EPOCHS, SalesFeed
 from customerlake.silver.cleaning.dates import instant, local_time
-from customerlake.silver.cleaning.money import RATE, at_days_rate
+from customerlake.silver.cleaning.money import RATE, at_days_rate, currency_code
 from customerlake.silver.cleaning.numbers import number, without_zero_decimals
 from customerlake.silver.cleaning.texts import trimmed
 from customerlake.silver.typed import Typed
@@ -277,7 +277,7 @@ def typed_lines(
                     "ordered_on": F.to_date(local),
                     "ordered_month": F.trunc(local, "month"),
                     "channel": F.lit(channel),
-                    "currency": F.upper(F.coalesce("currency", F.lit(currency))),
+                    "currency": F.lit(currency) if "currency" in lacking else _currency(currency),
                 }
             )
             .withColumn("order_id", _order_id("order_id" in lacking))
@@ -338,6 +338,11 @@ def _order_id(is_lacking: bool) -> Column:
         return F.col("order_id")
     of_day = F.concat_ws("-", "customer_id", F.date_format("ordered_on", "yyyyMMdd"))
     return F.when(F.col("customer_id").isNull(), F.col("order_line_id")).otherwise(of_day)
+
+
+def _currency(of_lake: str) -> Column:
+    """The code that a code, a sign or a name means; what none does stays as it is, and finds no rate."""
+    return F.coalesce(currency_code(F.col("currency")), F.upper("currency"), F.lit(of_lake))
 
 
 def _price_of_amount(lacking: Collection[str], decimal_comma: bool) -> dict[str, Column]:

@@ -13,6 +13,7 @@ from customerlake.contracts.table import Field, Table
 from customerlake.runtime.feeds import Feed
 from customerlake.silver.cleaning.dates import day, instant
 from customerlake.silver.cleaning.duplicates import newest_by_key
+from customerlake.silver.cleaning.money import currency_code
 from customerlake.silver.cleaning.numbers import number, whole_number, without_zero_decimals, yes_or_no
 from customerlake.silver.cleaning.texts import trimmed
 
@@ -142,7 +143,7 @@ def _text(column: Received, source: Source, feed: Feed, currency: str) -> Column
         return F.lit(currency if column.name == "currency" else None).cast("string")
     text = trimmed(column.name)
     if column.name == "currency":
-        return F.upper(F.coalesce(text, F.lit(currency)))
+        return F.coalesce(currency_code(text), F.upper(text), F.lit(currency))
     return F.lower(text) if column.one_of else text
 
 

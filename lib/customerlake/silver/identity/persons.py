@@ -1,5 +1,6 @@
 """How records of persons are compared, which of them, and when two are surely not one person's."""
 
+from customerlake.silver.cleaning.reference import reference_values
 from customerlake.silver.identity.blocking import Rule
 from customerlake.silver.identity.comparison import Comparison, Level, both_known, by_edits
 
@@ -55,6 +56,7 @@ BIRTH = Comparison(
         Level("1 digit", "levenshtein(birth_text_l, birth_text_r) <= 1"),
     ),
 )
+_ROLES = ", ".join(f"'{role}'" for role in reference_values("mail_domains")["role_mailboxes"])  # office@, sales@
 EMAIL = Comparison(
     name="email",
     columns=("email_key",),
@@ -64,7 +66,7 @@ EMAIL = Comparison(
         Level(
             "same before the @",
             "split_part(email_key_l, '@', 1) = split_part(email_key_r, '@', 1) "
-            "AND length(split_part(email_key_l, '@', 1)) >= 5",
+            f"AND length(split_part(email_key_l, '@', 1)) >= 5 AND split_part(email_key_l, '@', 1) NOT IN ({_ROLES})",
         ),
     ),
     of_frequency="email_key",

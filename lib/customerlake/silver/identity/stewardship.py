@@ -68,7 +68,9 @@ def unmerge(lake: Lake, gone: str, *, decided_by: str, decided_at: datetime) -> 
     names, known = [_name(row) for row in own], [_name(row) for row in others]
     decisions = [(one, other, NOT_SAME) for one, other in product(names, known)]
     decisions += [(names[0], name, SAME) for name in names[1:]]
-    decisions += [(known[0], name, SAME) for name in known[1:]]
+    for holder in holders:  # each stays one customer, and none becomes one with another
+        its = [_name(row) for row in others if row["customer_id"] == holder]
+        decisions += [(its[0], name, SAME) for name in its[1:]]
     _record(lake, decisions, f"the merge of {gone} is taken back", decided_by, decided_at)
     return last["to_customer_id"], len(own)
 
