@@ -457,6 +457,18 @@ def test_a_birth_is_kept_when_somebody_can_have_been_born_then_and_it_is_no_defa
     assert (records.where(is_plausible_birth()).count() == 1) == is_kept
 
 
+@pytest.mark.parametrize(
+    ("birth_on", "found"),
+    [
+        (date(2085, 3, 5), date(1985, 3, 5)),
+        (date(2023, 12, 31), date(2023, 12, 31)),
+        (date(2096, 2, 29), date(1996, 2, 29)),
+    ],
+)
+def test_a_birth_after_the_record_was_first_seen_was_written_with_two_digits_of_the_year(spark, birth_on, found):
+    assert only(clean(spark, {"birth_on": birth_on, "first_seen_on": date(2024, 1, 1)}), "birth_on") == (found,)
+
+
 KNOWN = {
     "record_id": 7,
     "valid_from": at(5),

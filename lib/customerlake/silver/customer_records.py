@@ -224,6 +224,7 @@ def cleaned(*, default_country: str | None) -> Records:
         said = (F.col("first_name"), F.col("last_name"), F.col("full_name"))
         return (
             records.withColumn("country_code", country_code(F.col("country")))
+            .withColumn("birth_on", born_by("first_seen_on"))
             .withColumn("_name", name_parts(*said, country=F.col("country_code")))
             .withColumns(
                 {
@@ -262,6 +263,11 @@ FILLS = Fills(fills=tuple(Fill(column=name, strategy="inferred") for name in MIS
 def _filled(records: DataFrame) -> DataFrame:
     """Adds: <column>_filled_by, for each of MISSING."""
     return filled(records, FILLS, inferred=MISSING)
+
+
+def born_by(day: str) -> Column:
+    """The day of birth; a hundred years earlier where it is after `day`, as two digits of a year are read as 2000s."""
+    return F.when(F.col("birth_on") > F.col(day), F.add_months("birth_on", -1200)).otherwise(F.col("birth_on"))
 
 
 def is_plausible_birth() -> Column:
