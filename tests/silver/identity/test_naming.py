@@ -21,10 +21,10 @@ def customers(spark, naming, ddl, *rows):
 
 
 def test_a_ticket_is_of_the_customer_of_its_record_and_without_one_of_the_number_that_it_names(spark):
-    rows = [("a", "t1", "3"), ("b", "t2", "3"), ("c", "t2", None)]
+    rows = [("a", "t1", "3"), ("b", "t2", "3"), ("c", "t2", None), ("d", "t2", "2")]
 
     assert customers(spark, tickets_of_customers, "id string, ticket_id string, customer_id string", *rows) == {
-        "a": "1", "b": "3", "c": None,
+        "a": "1", "b": "3", "c": None, "d": "1",
     }  # fmt: skip
 
 

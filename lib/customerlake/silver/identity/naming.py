@@ -13,22 +13,22 @@ Step = Callable[[DataFrame], DataFrame]
 
 
 def tickets_of_customers(identities: DataFrame) -> Step:
-    return of_record(identities, TICKETS, F.col("ticket_id"), otherwise=F.col("customer_id"))
+    return _of_record_or_number(identities, TICKETS, F.col("ticket_id"))
 
 
 def profiles_of_customers(identities: DataFrame) -> Step:
-    return of_record(identities, CRM, F.col("profile_id"), otherwise=F.col("customer_id"))
+    return _of_record_or_number(identities, CRM, F.col("profile_id"))
 
 
 def loyalty_events_of_customers(identities: DataFrame) -> Step:
     """All events of a card are of its customer, also those that name no number."""
-    return of_record(identities, CARDS, F.col("card_id"), otherwise=F.col("customer_id"))
+    return _of_record_or_number(identities, CARDS, F.col("card_id"))
 
 
 def email_events_of_customers(identities: DataFrame) -> Step:
     """By the mailbox, and the number beside it where one is named."""
     mailbox = F.concat_ws("/", "customer_id", email_address(F.col("email")))
-    return of_record(identities, SENT, mailbox, otherwise=F.col("customer_id"))
+    return _of_record_or_number(identities, SENT, mailbox)
 
 
 def web_events_of_customers(identities: DataFrame) -> Step:
@@ -46,6 +46,13 @@ def web_events_of_customers(identities: DataFrame) -> Step:
         .join(devices, on="visitor_id", how="left")
         .withColumn("customer_id", F.coalesce("customer_id", "_only"))
         .drop("_only")
+    )
+
+
+def _of_record_or_number(identities: DataFrame, source: str, record: Column) -> Step:
+    by_record = of_record(identities, source, F.col("_own"), otherwise=F.col("customer_id"))
+    return lambda rows: (
+        rows.withColumn("_own", record).transform(of_number(identities)).transform(by_record).drop("_own")
     )
 
 
