@@ -387,6 +387,7 @@ def card(number, customer, name, *, email="", phone="", birth=""):
     return (f"e{number}", f"L{number}", customer, "enrolled", name, email, phone, "", birth, "2024-02-01 10:00:00")
 
 
+@pytest.mark.before_an_engine
 def test_a_number_that_stands_for_nobody_makes_no_customer_of_those_who_name_it(busy_shop):
     guests = [
         card(500 + n, "0", f"{GIVEN[n % 20]} {FAMILY[n % 22]}", email=f"guest{n}@mail.example") for n in range(40)
@@ -417,6 +418,7 @@ def test_records_of_which_no_two_agree_are_customers_each_and_nothing_fails(shop
     assert len(set(shop.customers().values())) == 62
 
 
+@pytest.mark.before_an_engine
 def test_a_setting_that_changed_holds_for_the_pairs_that_were_known(busy_shop):
     before = busy_shop.customers()
     text = (busy_shop.folder / "lake.yaml").read_text()
@@ -432,6 +434,7 @@ def test_a_setting_that_changed_holds_for_the_pairs_that_were_known(busy_shop):
     assert after["loyalty_events:L1"] == after["crm_profiles:C1"]
 
 
+@pytest.mark.before_an_engine
 def test_without_a_record_that_its_source_deleted_those_it_had_joined_part_again(busy_shop):
     unknown = ("", "", "", "", "2024-01-01 10:00:00")
     busy_shop.land(
