@@ -1,7 +1,7 @@
 """Campaigns, their members and e-mails, orders and visits -> gold.campaign_results, for one --as-of date."""
 
 from customerlake.gold.campaign_results import CAMPAIGN_RESULTS, campaign_results
-from customerlake.gold.rfm import RFM
+from customerlake.gold.rfm import RFM, segments_of
 from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.runtime import job
 from customerlake.silver.campaign_members import CAMPAIGN_MEMBERS
@@ -20,7 +20,7 @@ def main(run: job.Run) -> None:
         run.read(CAMPAIGN_MEMBERS).transform(of_number(identities)),
         run.read(EMAIL_EVENTS).transform(email_events_of_customers(identities)),
         run.read(ORDERS),
-        run.read_as_of(RFM).selectExpr("customer_id", "rfm_segment AS segment"),
+        segments_of(run.read_as_of(RFM)),
         run.read_if_any(EXCHANGE_RATES),
         run.read_if_any(WEB_SESSIONS),
         currency=run.config.currency,

@@ -3,7 +3,7 @@
 from customerlake.gold.attribution import ATTRIBUTION, attribution, removal_effects
 from customerlake.gold.funnel import FUNNEL, funnel
 from customerlake.gold.journeys import transitions
-from customerlake.gold.rfm import RFM
+from customerlake.gold.rfm import RFM, segments_of
 from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.runtime import job
 from customerlake.silver.orders import ORDERS
@@ -11,7 +11,7 @@ from customerlake.silver.orders import ORDERS
 
 def main(run: job.Run) -> None:
     sessions, orders, as_of = run.read(WEB_SESSIONS), run.read(ORDERS), run.as_of
-    segments = run.read_as_of(RFM).selectExpr("customer_id", "rfm_segment AS segment")
+    segments = segments_of(run.read_as_of(RFM))
     run.replace(FUNNEL, funnel(sessions, segments, as_of=as_of))
     effects = removal_effects(map(tuple, transitions(sessions, orders, as_of=as_of).collect()))
     run.replace(ATTRIBUTION, attribution(sessions, orders, effects, as_of=as_of))

@@ -1,7 +1,7 @@
 """Tickets and survey answers -> gold.satisfaction, survey_response_bias, service_levels, customer_service, by date."""
 
 from customerlake.gold.customer_service import CUSTOMER_SERVICE, customer_service
-from customerlake.gold.rfm import RFM
+from customerlake.gold.rfm import RFM, segments_of
 from customerlake.gold.satisfaction import SATISFACTION, satisfaction
 from customerlake.gold.service_levels import SERVICE_LEVELS, service_levels
 from customerlake.gold.survey_response_bias import SURVEY_RESPONSE_BIAS, survey_response_bias
@@ -20,7 +20,7 @@ def main(run: job.Run) -> None:
         tickets = tickets.transform(tickets_of_customers(identities))
         run.replace(SERVICE_LEVELS, service_levels(tickets, as_of=as_of))
     answers = run.read(SURVEY_ANSWERS).transform(of_number(identities))
-    segments = run.read_as_of(RFM).selectExpr("customer_id", "rfm_segment AS segment")
+    segments = segments_of(run.read_as_of(RFM))
     run.replace(SATISFACTION, satisfaction(answers, segments, as_of=as_of))
     run.replace(SURVEY_RESPONSE_BIAS, survey_response_bias(answers, run.read(ORDERS), tickets, as_of=as_of))
     run.replace(CUSTOMER_SERVICE, customer_service(tickets, answers, as_of=as_of))

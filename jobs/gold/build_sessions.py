@@ -12,7 +12,7 @@ from customerlake.silver.web_events import WEB_EVENTS
 def main(run: job.Run) -> None:
     new, renamed = run.new_batches(WEB_EVENTS), run.new_batches(IDENTITIES)
     events, identities = run.read(WEB_EVENTS), run.read(IDENTITIES)
-    devices = visitors_of(identities.where(F.col("_batch") >= renamed.start))
+    devices = visitors_of(identities.where(F.col("_batch") >= renamed.start)).select("visitor_id")
     touched = events.where(F.col("_batch") >= new.start).select("visitor_id").union(devices).distinct()
     is_all = not run.lake.exists(WEB_SESSIONS) or new.start == 1 or run.has_new_settings
     concerned = events if is_all else events.join(touched, on="visitor_id", how="left_semi")

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
+from customerlake.gold.dimensions import in_dimensions, with_segment
 
 FUNNEL = Table(
     name="gold.funnel",
@@ -54,7 +55,7 @@ def funnel(web_sessions: DataFrame, segments: DataFrame | None = None, *, as_of:
     """
     return (
         web_sessions.transform(steps_taken(as_of))
-        .transform(with_segments(segments))
+        .transform(with_segment(segments))
         .transform(by_dimension(has_segments=segments is not None))
         .groupBy("month", "dimension", "value")
         .agg(F.array(*[step_figures(number) for number in range(len(STEPS))]).alias("steps"))
@@ -86,31 +87,11 @@ def is_reached(number: int) -> Column:
     return F.coalesce(*[F.col(f"seconds_to_{step}") for step in STEPS[number:]]).isNotNull()
 
 
-def with_segments(segments: DataFrame | None) -> Callable[[DataFrame], DataFrame]:
-    """Adds segment: null where the customer, or the segment of the customer, is not known."""
-    if segments is None:
-        return lambda sessions: sessions
-    of_customer = segments.select("customer_id", "segment")
-    return lambda sessions: sessions.join(of_customer, on="customer_id", how="left")
-
-
 def by_dimension(*, has_segments: bool) -> Callable[[DataFrame], DataFrame]:
     """One row per session and dimension."""
-    values = {
-        "all": F.lit("all"),
-        "channel": named("channel", "unknown"),
-        "device": named("device", "unknown"),
-        "campaign": named("campaign_id", "none"),
-    }
-    if has_segments:
-        values["segment"] = named("segment", "unknown")
-    pairs = F.array(*[F.struct(F.lit(name).alias("dimension"), value.alias("value")) for name, value in values.items()])
-    needed = [f"{prefix}_{step}" for step in STEPS for prefix in ("seconds_to", "reached")]
-    return lambda sessions: sessions.select("month", *needed, F.inline(pairs))
-
-
-def named(name: str, otherwise: str) -> Column:
-    return F.coalesce(F.col(name), F.lit(otherwise))
+    names = ("channel", "device", "campaign", *(["segment"] if has_segments else []))
+    campaign = F.coalesce("campaign_id", F.lit("none"))
+    return lambda sessions: sessions.withColumn("campaign", campaign).transform(in_dimensions(*names))
 
 
 def step_figures(number: int) -> Column:

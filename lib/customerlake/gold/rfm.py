@@ -181,3 +181,8 @@ def named_segment() -> Column:
     for condition, name in cells[1:]:
         segment = segment.when(condition, name)
     return segment
+
+
+def segments_of(rfm: DataFrame) -> DataFrame:
+    """Rows of gold.rfm of one date -> customer_id and segment, by which other tables cut their figures."""
+    return rfm.select("customer_id", F.col("rfm_segment").alias("segment"))

@@ -9,8 +9,8 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
 from customerlake.gold.intervals import variance
+from customerlake.gold.rfm import purchases_until
 from customerlake.gold.satisfaction import invitations_until
-from customerlake.silver.orders import is_purchase
 
 NOTABLE = 0.1  # standardised difference from which groups are taken to differ (Austin 2009)
 SURVEY_RESPONSE_BIAS = Table(
@@ -158,9 +158,7 @@ def _invitations(known: DataFrame) -> DataFrame:
 
 def _purchases(orders: DataFrame, as_of: date) -> DataFrame:
     none = F.lit(None)
-    return orders.where(
-        is_purchase() & F.col("customer_id").isNotNull() & (F.col("ordered_on") <= F.lit(as_of))
-    ).select(
+    return orders.transform(purchases_until(as_of)).select(
         "customer_id",
         F.col("order_id").alias("record_id"),
         F.col("ordered_at").alias("happened_at"),

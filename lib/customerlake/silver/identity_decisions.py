@@ -1,5 +1,8 @@
 """silver.identity_decisions: what a data steward says of two records. It always wins over what was reckoned."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
@@ -19,3 +22,9 @@ IDENTITY_DECISIONS = Table(
         Field("decided_at", T.TimestampType(), "when", unit="UTC"),
     ),
 )
+
+
+def newest_decisions(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Rows of this table -> the newest decision on each pair of records, the lesser name of the two first."""
+    in_time = sorted(rows, key=lambda row: row["decided_at"])
+    return {(min(pair), max(pair)): row["decision"] for row in in_time for pair in [(row["record_l"], row["record_r"])]}

@@ -34,8 +34,7 @@ def email_events_of_customers(identities: DataFrame) -> Step:
 def web_events_of_customers(identities: DataFrame) -> Step:
     """By the number where somebody was logged in; else by the device, as long as one customer alone was seen on it."""
     devices = (
-        identities.where(F.col("source") == DEVICES)
-        .select(_visitor().alias("visitor_id"), "customer_id")
+        visitors_of(identities)
         .groupBy("visitor_id")
         .agg(F.min("customer_id").alias("_only"), F.max("customer_id").alias("_other"))
         .where(F.col("_only") == F.col("_other"))
@@ -56,11 +55,7 @@ def _of_record_or_number(identities: DataFrame, source: str, record: Column) -> 
     )
 
 
-def _visitor() -> Column:
-    """The visitor of a device's record, <number>/<visitor>."""
-    return F.expr("substr(source_record_id, instr(source_record_id, '/') + 1)")
-
-
 def visitors_of(identities: DataFrame) -> DataFrame:
-    """One row per device of these identities: visitor_id."""
-    return identities.where(F.col("source") == DEVICES).select(_visitor().alias("visitor_id"))
+    """One row per device of these identities, whose records are <number>/<visitor>: visitor_id, customer_id."""
+    visitor = F.expr("substr(source_record_id, instr(source_record_id, '/') + 1)")
+    return identities.where(F.col("source") == DEVICES).select(visitor.alias("visitor_id"), "customer_id")

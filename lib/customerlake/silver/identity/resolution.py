@@ -32,7 +32,7 @@ from customerlake.silver.identity.linking import (
 )
 from customerlake.silver.identity.persons import IS_SOMEONE_ELSE, TELLING_APART
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
-from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME
+from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, SAME, newest_decisions
 from customerlake.silver.identity_links import IDENTITY_LINKS
 
 BY_NUMBER, BY_DECISION = 1_000.0, 2_000.0  # bits; beyond what any comparison gives
@@ -103,8 +103,7 @@ def _write_identities(run: Run, records: DataFrame, deleted: DataFrame, *, is_fi
 
 def _decisions(run: Run) -> pd.DataFrame:
     """The newest decision on each pair: l, r (record ids), decision."""
-    rows = sorted(run.records(IDENTITY_DECISIONS), key=lambda row: row["decided_at"])
-    newest_of = {tuple(sorted((row["record_l"], row["record_r"]))): row["decision"] for row in rows}
+    newest_of = newest_decisions(run.records(IDENTITY_DECISIONS))
     if not newest_of:
         return pd.DataFrame({"l": np.array([], dtype=np.int64), "r": np.array([], dtype=np.int64), "decision": []})
     pairs = run.spark.createDataFrame(

@@ -11,7 +11,7 @@ from customerlake.runtime.tables import Lake
 from customerlake.silver.identities import IDENTITIES
 from customerlake.silver.identity.persons import COMPARISONS
 from customerlake.silver.identity_changes import IDENTITY_CHANGES
-from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, OPEN, SAME
+from customerlake.silver.identity_decisions import IDENTITY_DECISIONS, NOT_SAME, OPEN, SAME, newest_decisions
 from customerlake.silver.identity_links import IDENTITY_LINKS
 from customerlake.silver.match_weights import MATCH_WEIGHTS, newest
 
@@ -94,9 +94,8 @@ def explained(lake: Lake, record: str, other: str) -> tuple[dict[str, Any], list
 
 def to_review(lake: Lake, most: int) -> list[dict[str, Any]]:
     """The pairs in the grey zone on which nobody has decided, the likeliest first."""
-    rows = sorted(lake.records(IDENTITY_DECISIONS), key=lambda row: row["decided_at"])
-    newest_of = {frozenset((row["record_l"], row["record_r"])): row["decision"] for row in rows}
-    decided = {pair for pair, decision in newest_of.items() if decision != OPEN}
+    newest_of = newest_decisions(lake.records(IDENTITY_DECISIONS))
+    decided = {frozenset(pair) for pair, decision in newest_of.items() if decision != OPEN}
     found = lake.find(IDENTITY_LINKS, "state", ["review"])
     is_open = [row for row in found if frozenset((row["record_l"], row["record_r"])) not in decided]
     return sorted(is_open, key=lambda row: -row["match_probability"])[:most]
