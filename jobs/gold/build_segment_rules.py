@@ -3,7 +3,7 @@
 from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, own_segments, segment_rules
-from customerlake.gold.usual_prices import usual_prices
+from customerlake.gold.usual_prices import USUAL_PRICES
 from customerlake.runtime import job
 from customerlake.silver.campaign_members import CAMPAIGN_MEMBERS
 from customerlake.silver.campaigns import CAMPAIGNS
@@ -32,7 +32,7 @@ def main(run: job.Run) -> None:
         product_list=run.read_if_any(PRODUCT_LIST),
         web_events=run.read(WEB_EVENTS).transform(web_events_of_customers(identities)),
         email_events=run.read(EMAIL_EVENTS).transform(email_events_of_customers(identities)),
-        usual_prices=usual_prices(lines, as_of=as_of),
+        usual_prices=run.read_as_of(USUAL_PRICES),
         campaigns=run.read_if_any(CAMPAIGNS),
         campaign_members=run.read(CAMPAIGN_MEMBERS).transform(of_number(identities)),
         as_of=as_of,

@@ -29,6 +29,7 @@ from customerlake.gold.lifecycle_long_run import LIFECYCLE_LONG_RUN
 from customerlake.gold.lifecycle_transitions import LIFECYCLE_TRANSITIONS
 from customerlake.gold.loyalty_state import LOYALTY_STATE
 from customerlake.gold.product_affinity import PRODUCT_AFFINITY
+from customerlake.gold.product_pairs import PRODUCT_PAIRS
 from customerlake.gold.profile_shares import PROFILE_SHARES
 from customerlake.gold.profile_statistics import PROFILE_STATISTICS
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
@@ -38,6 +39,7 @@ from customerlake.gold.satisfaction import SATISFACTION
 from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES
 from customerlake.gold.service_levels import SERVICE_LEVELS
 from customerlake.gold.survey_response_bias import SURVEY_RESPONSE_BIAS
+from customerlake.gold.usual_prices import USUAL_PRICES
 from customerlake.gold.web_engagement import WEB_ENGAGEMENT
 from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.models.churn import CHURN
@@ -90,6 +92,8 @@ CATALOGUE: tuple[Table, ...] = (
     PURCHASE_BEHAVIOUR,
     PURCHASE_HOURS,
     PRODUCT_AFFINITY,
+    PRODUCT_PAIRS,
+    USUAL_PRICES,
     LIFECYCLE,
     LIFECYCLE_TRANSITIONS,
     LIFECYCLE_LONG_RUN,

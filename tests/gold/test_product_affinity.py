@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.gold.product_affinity import PRODUCT_AFFINITY, product_affinity
+from customerlake.gold.product_pairs import product_pairs
 from customerlake.silver.order_lines import ORDER_LINES
 
 LINES = "order_id string, ordered_on date, is_sale boolean, is_product boolean, product_id string"
@@ -19,8 +20,10 @@ def baskets(*products, on=AS_OF):
 
 
 def affinity(spark, lines, *, as_of=AS_OF, most_products=100, least_product_baskets=1, least_baskets=1):
+    rows = spark.createDataFrame(lines, LINES)
     return product_affinity(
-        spark.createDataFrame(lines, LINES),
+        rows,
+        product_pairs(rows, as_of=as_of, most_products=most_products),
         as_of=as_of,
         most_products=most_products,
         least_product_baskets=least_product_baskets,
@@ -109,7 +112,7 @@ def test_shares_stay_within_bounds_and_pairs_are_symmetric(spark, rows):
 def test_real_pairs_are_what_sql_says_from_their_definition(real_lake, as_of):
     lines = real_lake.lake.read(ORDER_LINES)
 
-    found = product_affinity(lines, as_of=as_of).toArrow()
+    found = product_affinity(lines, product_pairs(lines, as_of=as_of), as_of=as_of).toArrow()
 
     connection = duckdb.connect()
     connection.register(

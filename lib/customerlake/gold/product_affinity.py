@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import date
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
+from customerlake.gold.product_pairs import MOST_PRODUCTS, basket_products
 
 PRODUCT_AFFINITY = Table(
     name="gold.product_affinity",
@@ -30,18 +31,18 @@ PRODUCT_AFFINITY = Table(
 
 def product_affinity(
     order_lines: DataFrame,
+    product_pairs: DataFrame,
     *,
     as_of: date,
-    most_products: int = 100,
+    most_products: int = MOST_PRODUCTS,
     least_product_baskets: int = 50,
     least_baskets: int = 20,
 ) -> DataFrame:
-    """Count the pairs of products in the orders up to and including `as_of`, of known and anonymous customers.
+    """Say of pairs of products how often they are in one basket, beside what chance would bring together.
 
-    A basket is the different products that an order sells. Baskets of more than `most_products` are left out of every
-    count: they are resellers' and warehouses' restocking, and the pairs of a basket grow with its square; so
-    no more than most_products / 2 pairs per line are ever counted. Products in fewer than `least_product_baskets`, and
-    pairs in fewer than `least_baskets`, have no rows: lift over few baskets is chance.
+    `product_pairs` are those of the same lines, date and `most_products`: baskets of more products are in no count.
+    Products in fewer than `least_product_baskets`, and pairs in fewer than `least_baskets`, have no rows: lift over
+    few baskets is chance. Orders of known and anonymous customers count.
     Source:  Agrawal, Imielinski & Swami (1993), "Mining association rules between sets of items in large databases",
              SIGMOD; lift: Brin, Motwani, Ullman & Tsur (1997), "Dynamic itemset counting and implication rules for
              market basket data", SIGMOD.
@@ -51,8 +52,8 @@ def product_affinity(
     total = baskets.agg(F.countDistinct("order_id").alias("all_baskets"))
     both, product, other = (F.col(f"count_{of}baskets") for of in ("", "product_", "other_"))
     return (
-        baskets.join(frequent.select("product_id"), on="product_id", how="left_semi")
-        .transform(pairs(least_baskets))
+        product_pairs.where(both >= least_baskets)
+        .transform(both_ways)
         .join(frequent.withColumnsRenamed({"count_baskets": "count_product_baskets"}), on="product_id", how="inner")
         .join(
             frequent.withColumnsRenamed({"product_id": "other_product_id", "count_baskets": "count_other_baskets"}),
@@ -72,19 +73,6 @@ def product_affinity(
     )
 
 
-def basket_products(as_of: date, most_products: int) -> Callable[[DataFrame], DataFrame]:
-    """One row per order_id and product_id sold by `as_of`, in orders of no more than `most_products` products."""
-    products = F.count("*").over(Window.partitionBy("order_id"))
-    return lambda order_lines: (
-        order_lines.where(F.col("is_sale") & F.col("is_product") & (F.col("ordered_on") <= F.lit(as_of)))
-        .select("order_id", "product_id")
-        .distinct()
-        .withColumn("products", products)
-        .where(F.col("products") <= most_products)
-        .drop("products")
-    )
-
-
 def products_by_baskets(least: int) -> Callable[[DataFrame], DataFrame]:
     """One row per product_id in `least` baskets or more: count_baskets."""
     return lambda baskets: (
@@ -92,25 +80,9 @@ def products_by_baskets(least: int) -> Callable[[DataFrame], DataFrame]:
     )
 
 
-def pairs(least: int) -> Callable[[DataFrame], DataFrame]:
-    """Two rows per pair of products in `least` baskets or more: each as product_id once. Counted once, then turned."""
-
-    def counted(baskets: DataFrame) -> DataFrame:
-        other = baskets.select("order_id", F.col("product_id").alias("other_product_id"))
-        once = (
-            baskets.join(other, on="order_id", how="inner")
-            .where(F.col("product_id") < F.col("other_product_id"))
-            .groupBy("product_id", "other_product_id")
-            .agg(F.count("*").alias("count_baskets"))
-            .where(F.col("count_baskets") >= least)
-        )
-        one, two = F.col("product_id"), F.col("other_product_id")
-        both_ways = F.array(
-            F.struct(one.alias("product_id"), two.alias("other_product_id")),
-            F.struct(two.alias("product_id"), one.alias("other_product_id")),
-        )
-        return once.select(F.explode(both_ways).alias("way"), "count_baskets").select(
-            "way.product_id", "way.other_product_id", "count_baskets"
-        )
-
-    return counted
+def both_ways(pairs: DataFrame) -> DataFrame:
+    """Each pair twice: either product as product_id."""
+    turned = pairs.select(
+        F.col("other_product_id").alias("product_id"), F.col("product_id").alias("other_product_id"), "count_baskets"
+    )
+    return pairs.select("product_id", "other_product_id", "count_baskets").unionByName(turned)

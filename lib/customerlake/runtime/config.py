@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
 
 from customerlake.bronze.sources import SOURCES
 from customerlake.errors import ConfigError
@@ -148,11 +148,29 @@ class LakeFile(Values):
     )
     engine: Engine | None = None  # of the steps that run on either; without it sail where it can, else JVM Spark
     feeds: Feeds
+    web_channels: tuple[str, ...] = ("web", "online")  # of the channels of its feeds of sales, those of the web shop
     identity: IdentityConfig = IdentityConfig()
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()
     quality: QualityConfig = QualityConfig()
     compared_dates: tuple[ComparedDate, ...] = ()
+
+    @field_validator("web_channels")
+    @classmethod
+    def _are_channels(cls, web_channels: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        feeds: Feeds | None = others.data.get("feeds")
+        known = {feed.channel for feed in feeds.of_sales().values()} if feeds else set(web_channels)
+        if unknown := sorted(set(web_channels) - known):
+            raise ValueError(
+                f"no feed of sales has the channel {', '.join(unknown)}; there are {', '.join(sorted(known)) or 'none'}"
+            )
+        return web_channels
+
+    @property
+    def web_order_prefixes(self) -> tuple[str, ...]:
+        """The order_prefix of each feed of the web shop: its clickstream numbers orders without. None: as they are."""
+        of_shop = {f.order_prefix for f in self.feeds.of_sales().values() if f.channel in self.web_channels}
+        return tuple(sorted(of_shop)) or ("",)
 
 
 def shipped(folder: str) -> Traversable:

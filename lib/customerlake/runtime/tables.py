@@ -7,6 +7,8 @@ without an engine.
 """
 
 import shutil
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,9 +26,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from customerlake.contracts.table import Table
 from customerlake.errors import StorageError
+from customerlake.runtime.changes import Changes, changes_since
 from customerlake.runtime.session import is_sail
 
 MOST_LEDGER_FILES = 50
+COMPUTED = ".computed-"  # folders under the root that hold what is read several times
+A_DAY = 24 * 3600.0
 OF_LEDGERS: dict[str, str | None] = {"delta.checkpointInterval": "10"}  # their logs are long, and opened all the time
 
 
@@ -79,6 +84,10 @@ class Lake:
             return self._spark().createDataFrame([], table.schema)
         return self._rows(table).select(*table.column_names)  # sail puts the columns of a partition last
 
+    def changes_since(self, version: int, table: Table) -> Changes | None:
+        """The rows that came and went since a version; None where that cannot be told, and all is to be read."""
+        return changes_since(version, table, self.path(table), self._spark()) if self.exists(table) else Changes()
+
     def append(self, table: Table, df: DataFrame, *, once: tuple[str, int] | None = None) -> Written:
         """Add rows in one commit.
 
@@ -129,7 +138,9 @@ class Lake:
         """
         if not self.exists(table):
             return self.append(table, arrived)
-        with self._computed_once(arrived) as rows:
+        if not is_sail(self._spark()):  # its MERGE reads the rows once; sail's reads them five times and more
+            return self._merge(table, arrived, when_matched, update)
+        with self.computed_once(arrived) as rows:
             return self._merge(table, rows, when_matched, update)
 
     def remove(self, table: Table, column: str, values: Sequence[str]) -> Written:
@@ -161,13 +172,18 @@ class Lake:
         return self._last_write(table, before)
 
     @contextmanager
-    def _computed_once(self, df: DataFrame) -> Iterator[DataFrame]:
-        """The same rows for a statement that reads them several times, as sail's MERGE does: five times and more."""
+    def computed_once(self, df: DataFrame) -> Iterator[DataFrame]:
+        """The same rows for what reads them several times."""
         if not is_sail(self._spark()):
-            yield df
+            try:
+                yield df.cache()
+            finally:
+                df.unpersist()
             return
-        folder = f"{self.root}/.merging"  # under the root, whose owner alone may read it
-        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed may have left it
+        folder = f"{self.root}/{COMPUTED}{uuid.uuid4().hex[:8]}"  # under the root, whose owner alone may read it
+        for left in Path(self.root).glob(f"{COMPUTED}*"):  # by a run that was killed
+            if left.stat().st_mtime < time.time() - A_DAY:
+                shutil.rmtree(left, ignore_errors=True)
         try:
             df.write.parquet(folder)
             yield self._spark().read.schema(df.schema).parquet(folder)

@@ -1,0 +1,60 @@
+"""Which rows of a table came and went since a version, told by the files that its log has added and taken away.
+
+So no change feed is needed, which sail does not read, and it costs what the changed files hold.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from pyspark.sql import DataFrame, SparkSession
+
+from customerlake.contracts.table import Table
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Rows that a table holds and did not, and rows that it held and no longer does; a row that changed is in both.
+
+    They have the table's columns but those of its partitions. None where nothing changed.
+    """
+
+    came: DataFrame | None = None
+    went: DataFrame | None = None
+
+    def rows(self) -> DataFrame | None:
+        """All that came or went."""
+        if self.came is None or self.went is None:
+            return self.came if self.went is None else self.went
+        return self.came.unionByName(self.went)
+
+
+def changes_since(version: int, table: Table, path: str, spark: SparkSession) -> Changes | None:
+    """What became of the rows of the table at `path` since `version`; -1: since before there was one.
+
+    None where it cannot be told: files were vacuumed, or rows are marked as deleted within files.
+    """
+    now = DeltaTable(path)
+    if now.version() == version:
+        return Changes()
+    if "deletionVectors" in (now.protocol().reader_features or ()):
+        return None
+    try:
+        then = set(DeltaTable(path, version=version).file_uris()) if version >= 0 else set()
+    except DeltaError:  # its log was cleaned up
+        return None
+    held = set(now.file_uris())
+    if not all(Path(file).exists() for file in then - held if "://" not in file):
+        return None
+    came, went = (_rows(files, table, path, spark) for files in (held - then, then - held))
+    if came is None or went is None:
+        return Changes(came, went)
+    return Changes(came.exceptAll(went), went.exceptAll(came))  # rows that were only written again are no change
+
+
+def _rows(files: set[str], table: Table, path: str, spark: SparkSession) -> DataFrame | None:
+    if not files:
+        return None
+    columns = [name for name in table.column_names if name not in table.partitioned_by]
+    return spark.read.schema(table.schema).option("basePath", path).parquet(*sorted(files)).select(*columns)
