@@ -3,6 +3,9 @@
 Where the last date's rows stand, only customers, months and orders that were touched since are looked at again.
 """
 
+from collections.abc import Sequence
+from functools import reduce
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -10,8 +13,8 @@ from customerlake.gold.product_affinity import PRODUCT_AFFINITY, product_affinit
 from customerlake.gold.product_pairs import PRODUCT_PAIRS, product_pairs, recounted_pairs
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
 from customerlake.gold.purchase_hours import PURCHASE_HOURS, purchase_hours
-from customerlake.gold.touched import carried, counts_first, only_of, touched_customers
-from customerlake.gold.usual_prices import USUAL_PRICES, renewed_prices, usual_prices
+from customerlake.gold.touched import carried, changed_or_new, only_of, touched_customers
+from customerlake.gold.usual_prices import USUAL_PRICES, lines_repriced, renewed_prices, usual_prices
 from customerlake.runtime import job
 from customerlake.runtime.run import Increment
 from customerlake.silver.cancellations import CANCELLATIONS
@@ -39,15 +42,18 @@ def build_prices(run: job.Run, lines: DataFrame, increment: Increment | None) ->
     if increment is None:
         run.replace(USUAL_PRICES, usual_prices(lines, as_of=run.as_of))
         return
-    is_new = counts_first("ordered_on", since=increment.since, as_of=run.as_of)
-    days = [lines.where(is_new).select("ordered_on")]
-    if (changed := increment.changes[ORDER_LINES].rows()) is not None:
-        days.append(changed.select("ordered_on"))
     month = F.trunc("ordered_on", "month").alias("month")
-    months = {row["month"] for part in days for row in part.select(month).distinct().collect()}
+    touched = lines_touched(run, lines, increment)
+    months = {row["month"] for part in touched for row in part.select(month).distinct().collect()}
     known = run.read(USUAL_PRICES).where(F.col("as_of") == F.lit(increment.since))
     concerned = lines.where(F.col("ordered_month").isin(list(months)))  # so that no other partition is read
     run.replace(USUAL_PRICES, renewed_prices(known, concerned, months=months, as_of=run.as_of))
+
+
+def lines_touched(run: job.Run, lines: DataFrame, increment: Increment) -> list[DataFrame]:
+    named = of_number(run.read(IDENTITIES))
+    changes = increment.changes[ORDER_LINES]
+    return changed_or_new(lines, changes, "ordered_on", since=increment.since, as_of=run.as_of, named=named)
 
 
 def build_behaviour(run: job.Run, lines: DataFrame, increment: Increment | None) -> None:
@@ -66,61 +72,43 @@ def build_behaviour(run: job.Run, lines: DataFrame, increment: Increment | None)
 
 def customers_touched(run: job.Run, lines: DataFrame, increment: Increment) -> DataFrame:
     """Whose orders, lines, returns, names or usual prices changed, or count for the first time."""
-    orders, cancelled, prices = (run.read(table) for table in (ORDERS, CANCELLATIONS, USUAL_PRICES))
-    of_lines, of_returns = increment.changes[ORDER_LINES].rows(), increment.changes[CANCELLATIONS].rows()
-    returns = cancelled.where(counts_first("cancelled_on", since=increment.since, as_of=run.as_of))
-    returned = returns.select(F.col("cancelled_order_id").alias("order_id"))
-    if of_returns is not None:
-        returned = returned.unionByName(of_returns.select(F.col("cancelled_order_id").alias("order_id")))
-    is_new = counts_first("ordered_on", since=increment.since, as_of=run.as_of)
+    changes, since, as_of = increment.changes, increment.since, run.as_of
+    orders, cancelled, of_lines = run.read(ORDERS), run.read(CANCELLATIONS), lines_touched(run, lines, increment)
+    returns = changed_or_new(cancelled, changes[CANCELLATIONS], "cancelled_on", since=since, as_of=as_of)
+    taken_back = [part.select(F.col("cancelled_order_id").alias("order_id")) for part in returns]
     return touched_customers(
-        increment.changes[ORDERS].rows(),
-        None if of_lines is None else of_lines.transform(of_number(run.read(IDENTITIES))),
-        increment.changes[IDENTITIES].rows(),
-        orders.where(is_new),
-        lines.where(is_new),
-        orders.join(returned, on="order_id", how="left_semi"),
-        buyers_of_repriced(lines, prices, run, increment),
+        *changed_or_new(orders, changes[ORDERS], "ordered_on", since=since, as_of=as_of),
+        *of_lines,
+        *[orders.join(part, on="order_id", how="left_semi") for part in taken_back],
+        changes[IDENTITIES].rows(),
+        buyers_of_repriced(lines, of_lines),
     )
 
 
-def buyers_of_repriced(lines: DataFrame, prices: DataFrame, run: job.Run, increment: Increment) -> DataFrame | None:
-    """Lines of products in months whose usual price is another than it was."""
-    before, now = (
-        prices.where(F.col("as_of") == F.lit(day)).select("product_id", "month", "usual_price")
-        for day in (increment.since, run.as_of)
-    )
-    repriced = now.exceptAll(before).unionByName(before.exceptAll(now)).select("product_id", "month").distinct()
-    months = [row["month"] for row in repriced.select("month").distinct().collect()]
-    if not months:
+def buyers_of_repriced(lines: DataFrame, touched: Sequence[DataFrame]) -> DataFrame | None:
+    changed = reduce(DataFrame.unionByName, [part.select("product_id", "ordered_on") for part in touched])
+    (first,) = changed.agg(F.min("ordered_on").alias("first")).collect()
+    if first["first"] is None:
         return None
-    of_months = lines.where(F.col("ordered_month").isin(months)).withColumn("month", F.trunc("ordered_on", "month"))
-    return of_months.join(repriced, on=["product_id", "month"], how="left_semi")
+    later = lines.where(F.col("ordered_month") > F.trunc(F.lit(first["first"]), "month"))  # on most days no partition
+    return lines_repriced(later, changed)
 
 
 def build_pairs(run: job.Run, lines: DataFrame, increment: Increment | None) -> None:
     if increment is None:
         run.overwrite(PRODUCT_PAIRS, product_pairs(lines, as_of=run.as_of))
         return
-    changes = increment.changes[ORDER_LINES]
-    is_new = counts_first("ordered_on", since=increment.since, as_of=run.as_of)
-    orders = lines.where(is_new).select("order_id")
-    if (changed := changes.rows()) is not None:
-        orders = orders.unionByName(changed.select("order_id"))
-    of_orders = lines.join(orders.distinct(), on="order_id", how="left_semi")
-    kept = ("order_line_id", "order_id", "product_id", "ordered_on", "is_sale", "is_product")
-    with run.lake.computed_once(of_orders.select(*kept)) as now:
+    changes, kept = increment.changes[ORDER_LINES], ["order_line_id", "order_id", "product_id", "ordered_on"]
+    orders = [part.select("order_id") for part in lines_touched(run, lines, increment)]
+    of_orders = lines.join(reduce(DataFrame.unionByName, orders).distinct(), on="order_id", how="left_semi")
+    with run.lake.computed_once(of_orders.select(*kept, "is_sale", "is_product")) as now:
         before = now
         if changes.came is not None:
             before = before.join(changes.came.select("order_line_id"), on="order_line_id", how="left_anti")
         if changes.went is not None:
-            before = before.unionByName(changes.went.select(*kept))
-        pairs = recounted_pairs(
-            run.read(PRODUCT_PAIRS),
-            product_pairs(before, as_of=increment.since),
-            product_pairs(now, as_of=run.as_of),
-        )
-        run.overwrite(PRODUCT_PAIRS, pairs)
+            before = before.unionByName(changes.went.select(*now.columns))
+        counted = product_pairs(before, as_of=increment.since), product_pairs(now, as_of=run.as_of)
+        run.overwrite(PRODUCT_PAIRS, recounted_pairs(run.read(PRODUCT_PAIRS), *counted))
 
 
 if __name__ == "__main__":

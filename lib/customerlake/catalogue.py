@@ -24,7 +24,7 @@ from customerlake.gold.customer_value_by_product_group import CUSTOMER_VALUE_BY_
 from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT
 from customerlake.gold.funnel import FUNNEL
 from customerlake.gold.kpis import KPIS
-from customerlake.gold.lifecycle import LIFECYCLE
+from customerlake.gold.lifecycle import LIFECYCLE, TYPICAL_RHYTHM
 from customerlake.gold.lifecycle_long_run import LIFECYCLE_LONG_RUN
 from customerlake.gold.lifecycle_transitions import LIFECYCLE_TRANSITIONS
 from customerlake.gold.loyalty_state import LOYALTY_STATE
@@ -94,6 +94,7 @@ CATALOGUE: tuple[Table, ...] = (
     PRODUCT_AFFINITY,
     PRODUCT_PAIRS,
     USUAL_PRICES,
+    TYPICAL_RHYTHM,
     LIFECYCLE,
     LIFECYCLE_TRANSITIONS,
     LIFECYCLE_LONG_RUN,

@@ -31,6 +31,20 @@ LIFECYCLE = Table(
     ),
 )
 
+TYPICAL_RHYTHM = Table(
+    name="gold.typical_rhythm",
+    grain="one row per as_of",
+    key=("as_of",),
+    partitioned_by=("as_of",),
+    columns=(
+        Field("as_of", T.DateType(), "last day of the observation period"),
+        Field("usual_days", T.DoubleType(), "usual time between purchase days", unit="days"),
+        Field("variation", T.DoubleType(), "its standard deviation per mean; 1 when customers buy at random"),
+        Field("observed_from", T.DateType(), "the day the lake's sales begin"),
+    ),
+)
+
+DECIMAL = T.DecimalType(28, 8)
 STAGES = ("prospect", "new", "active", "loyal", "won back", "at risk", "lapsed")
 
 
@@ -93,32 +107,78 @@ def lifecycle(
         .transform(running_history)
         .transform(with_limits(rhythm, rule))
         .transform(month_ends(as_of))
-        .withColumn("stage", stage(rule))
+        .withColumn("stage", stage(rule, F.col("days_since_last_order")))
         .withColumn("previous_stage", F.lag("stage").over(Window.partitionBy("customer_id").orderBy("month")))
         .transform(LIFECYCLE.conform)
     )
 
 
-def typical_rhythm(purchase_behaviour: DataFrame, *, as_of: date) -> DataFrame:
+def typical_rhythm(purchase_behaviour: DataFrame, *, as_of: date, observed_from: date | None = None) -> DataFrame:
     """One row, the fields of Rhythm, of gold.purchase_behaviour.
 
-    usual_days is the median over customers of their mean, variation over those with three times or more. Medians, as
-    a few very frequent customers are not the typical one, and they do not depend on the order of the rows.
+    usual_days is the median over customers of their mean, to whole days, variation over those with three times or
+    more, to tenths. Medians, as a few very frequent customers are not the typical one, and they do not depend on the
+    order of the rows; rounded, as no more is known of a habit, and so that all limits do not move with every order.
     """
     variation = F.col("sd_days_between") / F.nullif(F.col("mean_days_between"), F.lit(0.0))
     return (
         purchase_behaviour.where(F.col("as_of") == F.lit(as_of))
         .agg(
-            F.median("mean_days_between").alias("usual_days"),
-            F.median(F.when(F.col("count_purchase_days") > 3, variation)).alias("variation"),
+            F.round(F.median("mean_days_between").cast(DECIMAL)).alias("usual_days"),
+            F.round(F.median(F.when(F.col("count_purchase_days") > 3, variation)).cast(DECIMAL), 1).alias("variation"),
         )
         .select(
-            *[
-                F.coalesce(F.col(name).cast("double"), F.lit(default)).alias(name)
-                for name, default in (("usual_days", Rhythm.usual_days), ("variation", Rhythm.variation))
-            ]
+            F.lit(as_of).alias("as_of"),
+            F.coalesce("usual_days", F.lit(Rhythm.usual_days)).alias("usual_days"),
+            F.coalesce("variation", F.lit(Rhythm.variation)).alias("variation"),
+            F.lit(observed_from).cast("date").alias("observed_from"),
         )
+        .transform(TYPICAL_RHYTHM.conform)
     )
+
+
+def carried_stages(lifecycle: DataFrame, *, since: date, as_of: date, rule: StageRule = StageRule()) -> DataFrame:
+    """Rows of `since` as they are at `as_of`, of customers of whom nothing was heard since: their silence grew.
+
+    By the same rhythm and rule: with others the rows have to be made anew.
+    """
+    month = since.replace(day=1)
+    months = 12 * as_of.year + as_of.month - 12 * since.year - since.month
+    before_on = F.last_day(F.add_months("month", -1))
+    silent = F.datediff(F.least(F.last_day("month"), F.lit(as_of)), "last_ordered_on")
+    is_won_back = F.col("stage") == "won back"  # whoever is at risk or has lapsed stays so, or lapses
+    of_since = lifecycle.where(F.col("as_of") == F.lit(since))
+    still_open = (
+        of_since.where(F.col("month") == F.lit(month))
+        .withColumns(
+            {
+                "last_ordered_on": F.date_sub(F.lit(since), F.col("days_since_last_order")),
+                "is_won_back": is_won_back,
+                "month": F.explode(F.array(*[F.lit(_months_after(month, later)) for later in range(months + 1)])),
+            }
+        )
+        .withColumns(
+            {
+                "days_since_last_order": silent,
+                "stage": stage(rule, silent),
+                "previous_stage": F.when(F.col("month") == F.lit(month), F.col("previous_stage")).otherwise(
+                    stage(rule, F.datediff(before_on, "last_ordered_on"))
+                ),
+            }
+        )
+        .select(*lifecycle.columns)
+    )
+    return (
+        of_since.where(F.col("month") < F.lit(month))
+        .unionByName(still_open)
+        .withColumn("as_of", F.lit(as_of))
+        .transform(LIFECYCLE.conform)
+    )
+
+
+def _months_after(month: date, later: int) -> date:
+    years, of_year = divmod(month.month - 1 + later, 12)
+    return date(month.year + years, of_year + 1, 1)
 
 
 def first_days_seen(customer_records: DataFrame, identities: DataFrame) -> DataFrame:
@@ -239,9 +299,9 @@ def month_number(name: str) -> Column:
     return 12 * F.year(name) + F.month(name)
 
 
-def stage(rule: StageRule) -> Column:
-    """The first stage that holds. As `lifecycle` says."""
-    silent, days = F.col("days_since_last_order"), F.col("count_purchase_days")
+def stage(rule: StageRule, silent: Column) -> Column:
+    """The first stage that holds after so many days without a purchase. As `lifecycle` says."""
+    days = F.col("count_purchase_days")
     return (
         F.when(days == 0, "prospect")
         .when(silent > F.col("lapsed_after_days"), "lapsed")

@@ -45,6 +45,13 @@ def renewed_prices(known: DataFrame, order_lines: DataFrame, *, months: Collecti
     return others.unionByName(anew).transform(with_months_before(as_of))
 
 
+def lines_repriced(order_lines: DataFrame, changed_lines: DataFrame) -> DataFrame:
+    """Lines whose usual price may be another now: of a product in the months after one in which its lines changed."""
+    month = F.trunc("ordered_on", "month")
+    changed = changed_lines.groupBy("product_id").agg(F.min(month).alias("changed_from"))
+    return order_lines.join(changed, on="product_id", how="inner").where(month > F.col("changed_from"))
+
+
 def median_prices(as_of: date) -> Callable[[DataFrame], DataFrame]:
     """One row per product_id and month: median_price."""
     return lambda order_lines: (
