@@ -35,7 +35,7 @@ def main(run: job.Run) -> None:
     build_behaviour(run, lines, increment)
     run.replace(PURCHASE_HOURS, purchase_hours(run.read(ORDERS), as_of=run.as_of, time_zone=run.config.time_zone))
     build_pairs(run, lines, increment)
-    run.replace(PRODUCT_AFFINITY, product_affinity(lines, run.read(PRODUCT_PAIRS), as_of=run.as_of))
+    run.replace(PRODUCT_AFFINITY, product_affinity(run.read(PRODUCT_PAIRS), as_of=run.as_of))
 
 
 def build_prices(run: job.Run, lines: DataFrame, increment: Increment | None) -> None:

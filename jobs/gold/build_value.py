@@ -1,27 +1,93 @@
-"""silver.orders and order_lines -> gold.rfm, customer_value, both its splits, and cohorts, for one --as-of date."""
+"""silver.orders, order_lines, products -> gold.rfm, customer_value, both its splits, cohorts, for one --as-of date.
 
+Where the last date's rows stand, only customers touched since are summed again.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from customerlake.contracts.table import Table
 from customerlake.gold.cohorts import COHORTS, cohorts
-from customerlake.gold.customer_value import CUSTOMER_VALUE, customer_value
+from customerlake.gold.customer_value import CUSTOMER_VALUE, RECENT_DAYS, customer_value
 from customerlake.gold.customer_value_by_channel import CUSTOMER_VALUE_BY_CHANNEL, customer_value_by_channel
 from customerlake.gold.customer_value_by_product_group import (
     CUSTOMER_VALUE_BY_PRODUCT_GROUP,
     customer_value_by_product_group,
 )
-from customerlake.gold.rfm import RFM, rfm
+from customerlake.gold.product_margins import product_margins
+from customerlake.gold.rfm import RFM, Thresholds, carried_summary, scored, summary_of_customers
+from customerlake.gold.touched import carried, changed_or_new, not_of, only_of, touched_customers
 from customerlake.runtime import job
+from customerlake.runtime.run import Increment
+from customerlake.silver.exchange_rates import EXCHANGE_RATES
 from customerlake.silver.order_lines import ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.product_list import PRODUCT_LIST
 
+MADE = (RFM, CUSTOMER_VALUE, CUSTOMER_VALUE_BY_CHANNEL, CUSTOMER_VALUE_BY_PRODUCT_GROUP)
+
 
 def main(run: job.Run) -> None:
-    orders, as_of = run.read(ORDERS), run.as_of
-    run.replace(RFM, rfm(orders, as_of=as_of))
-    run.replace(CUSTOMER_VALUE, customer_value(orders, as_of=as_of))
-    run.replace(CUSTOMER_VALUE_BY_CHANNEL, customer_value_by_channel(orders, as_of=as_of))
-    lines, listed = run.read(ORDER_LINES), run.read_if_any(PRODUCT_LIST)
-    run.replace(CUSTOMER_VALUE_BY_PRODUCT_GROUP, customer_value_by_product_group(lines, orders, listed, as_of=as_of))
-    run.replace(COHORTS, cohorts(orders, as_of=as_of))
+    orders, lines = run.read(ORDERS), run.read(ORDER_LINES)
+    run.replace(COHORTS, cohorts(orders, as_of=run.as_of))
+    increment = run.increment(made=MADE, of=(ORDERS, ORDER_LINES), unchanged=(PRODUCT_LIST, EXCHANGE_RATES))
+    if increment is None:
+        build(run, orders, lines, lambda table: lambda made: made)
+        return
+    with run.lake.computed_once(customers_touched(run, increment)) as touched:
+        of_touched = orders.transform(only_of(touched))
+        their_lines = lines.join(of_touched.select("order_id"), on="order_id", how="left_semi")
+        build(run, of_touched, their_lines, with_others(run, touched, increment))
+
+
+def build(
+    run: job.Run,
+    orders: DataFrame,
+    lines: DataFrame,
+    with_others: Callable[[Table], Callable[[DataFrame], DataFrame]],
+) -> None:
+    """Make the rows of the customers whose orders these are; `with_others` adds to them those of all others."""
+    as_of, listed, rates = run.as_of, run.read_if_any(PRODUCT_LIST), run.read_if_any(EXCHANGE_RATES)
+    margins = None if listed is None else product_margins(lines, listed, rates, currency=run.config.currency)
+    summary = summary_of_customers(as_of, Thresholds())(orders)
+    by_group = customer_value_by_product_group(lines, orders, listed, as_of=as_of)
+    run.replace(RFM, scored(with_others(RFM)(summary)))
+    run.replace(CUSTOMER_VALUE, with_others(CUSTOMER_VALUE)(customer_value(orders, margins, as_of=as_of)))
+    by_channel = customer_value_by_channel(orders, as_of=as_of)
+    run.replace(CUSTOMER_VALUE_BY_CHANNEL, with_others(CUSTOMER_VALUE_BY_CHANNEL)(by_channel))
+    run.replace(CUSTOMER_VALUE_BY_PRODUCT_GROUP, with_others(CUSTOMER_VALUE_BY_PRODUCT_GROUP)(by_group))
+
+
+def with_others(
+    run: job.Run, touched: DataFrame, increment: Increment
+) -> Callable[[Table], Callable[[DataFrame], DataFrame]]:
+    """Adds to the rows of touched customers those of all others, which stand since the last date or grew older."""
+
+    def of_table(table: Table) -> Callable[[DataFrame], DataFrame]:
+        if table is RFM:
+            others = run.read(RFM).transform(not_of(touched))
+            return carried_summary(others, since=increment.since, as_of=run.as_of).unionByName
+        return run.read(table).transform(carried(touched, since=increment.since, as_of=run.as_of)).unionByName
+
+    return of_table
+
+
+def customers_touched(run: job.Run, increment: Increment) -> DataFrame:
+    """Whose orders or lines changed or count for the first time, and who has orders that are no longer recent."""
+    orders, since, as_of = run.read(ORDERS), increment.since, run.as_of
+    lines = changed_or_new(
+        run.read(ORDER_LINES), increment.changes[ORDER_LINES], "ordered_on", since=since, as_of=as_of
+    )
+    orders_of_lines = reduce(DataFrame.unionByName, [part.select("order_id") for part in lines])
+    gone_by = F.date_add("ordered_on", RECENT_DAYS)
+    return touched_customers(
+        *changed_or_new(orders, increment.changes[ORDERS], "ordered_on", since=since, as_of=as_of),
+        orders.join(orders_of_lines, on="order_id", how="left_semi"),
+        orders.where((gone_by > F.lit(since)) & (gone_by <= F.lit(as_of))),
+    )
 
 
 if __name__ == "__main__":

@@ -22,10 +22,8 @@ def baskets(*products, on=AS_OF):
 def affinity(spark, lines, *, as_of=AS_OF, most_products=100, least_product_baskets=1, least_baskets=1):
     rows = spark.createDataFrame(lines, LINES)
     return product_affinity(
-        rows,
         product_pairs(rows, as_of=as_of, most_products=most_products),
         as_of=as_of,
-        most_products=most_products,
         least_product_baskets=least_product_baskets,
         least_baskets=least_baskets,
     )
@@ -112,7 +110,7 @@ def test_shares_stay_within_bounds_and_pairs_are_symmetric(spark, rows):
 def test_real_pairs_are_what_sql_says_from_their_definition(real_lake, as_of):
     lines = real_lake.lake.read(ORDER_LINES)
 
-    found = product_affinity(lines, product_pairs(lines, as_of=as_of), as_of=as_of).toArrow()
+    found = product_affinity(product_pairs(lines, as_of=as_of), as_of=as_of).toArrow()
 
     connection = duckdb.connect()
     connection.register(

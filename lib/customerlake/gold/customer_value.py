@@ -1,5 +1,6 @@
 """gold.customer_value: what each customer was worth up to a date, before and after returns. Observed, not predicted."""
 
+from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -33,19 +34,41 @@ CUSTOMER_VALUE = Table(
         Field("first_ordered_on", T.DateType(), "first purchase day; null without one"),
         Field("last_ordered_on", T.DateType(), "last purchase day; null without one"),
         Field("spend_last_365_days", MONEY, "gross spend in the 365 days up to as_of", unit="currency"),
+        Field(
+            "product_margin",
+            MONEY,
+            "amount less cost of the products bought, less that of those taken back, as far as their cost is known; "
+            "before discounts that are lines of their own; null where no cost is known",
+            unit="currency",
+        ),
+        Field(
+            "margin_known_share",
+            T.DoubleType(),
+            "part of the spend on products whose cost is known; null without any, and without a list of products",
+            unit="share",
+        ),
     ),
 )
 
 
-def customer_value(orders: DataFrame, *, as_of: date) -> DataFrame:
-    """Sum each known customer's purchases and returns up to and including `as_of`."""
-    is_recent = F.col("ordered_on") > F.date_sub(F.lit(as_of), 365)
+RECENT_DAYS = 365
+
+
+def customer_value(orders: DataFrame, margins: DataFrame | None = None, *, as_of: date) -> DataFrame:
+    """Sum each known customer's purchases and returns up to and including `as_of`.
+
+    Takes:   `margins` as `product_margins` gives them, of all these orders; without them what is told of the margin is
+             null.
+    """
+    is_recent = F.col("ordered_on") > F.date_sub(F.lit(as_of), RECENT_DAYS)
     bought = F.when(is_purchase(), F.col("amount")).otherwise(0)
     gross, returned = F.sum(bought), F.sum(F.when(F.col("is_return"), -F.col("amount")).otherwise(0))
     count_orders = F.sum(is_purchase().cast("int"))
+    costed, sold = (F.sum(F.when(is_purchase(), F.col(name))) for name in ("costed_amount", "sold_amount"))
     return (
         orders.where(F.col("customer_id").isNotNull() & (F.col("ordered_on") <= F.lit(as_of)))
         .where(is_purchase() | F.col("is_return"))
+        .transform(with_margins(margins))
         .groupBy("customer_id")
         .agg(
             F.lit(as_of).alias("as_of"),
@@ -60,6 +83,16 @@ def customer_value(orders: DataFrame, *, as_of: date) -> DataFrame:
             F.min(F.when(is_purchase(), F.col("ordered_on"))).alias("first_ordered_on"),
             F.max(F.when(is_purchase(), F.col("ordered_on"))).alias("last_ordered_on"),
             F.sum(F.when(is_recent, bought).otherwise(0)).alias("spend_last_365_days"),
+            F.sum("margin").alias("product_margin"),
+            (costed.cast("double") / F.nullif(sold.cast("double"), F.lit(0.0))).alias("margin_known_share"),
         )
         .transform(CUSTOMER_VALUE.conform)
     )
+
+
+def with_margins(margins: DataFrame | None) -> Callable[[DataFrame], DataFrame]:
+    """Adds: margin, sold_amount, costed_amount; null where they are not given."""
+    if margins is None:
+        unknown = {name: F.lit(None).cast(MONEY) for name in ("margin", "sold_amount", "costed_amount")}
+        return lambda orders: orders.withColumns(unknown)
+    return lambda orders: orders.join(margins, on="order_id", how="left")

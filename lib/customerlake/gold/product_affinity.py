@@ -1,6 +1,5 @@
 """gold.product_affinity: which products are bought together, in counts, support, confidence and lift."""
 
-from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import DataFrame
@@ -8,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
-from customerlake.gold.product_pairs import MOST_PRODUCTS, basket_products
+from customerlake.gold.product_pairs import BASKET
 
 PRODUCT_AFFINITY = Table(
     name="gold.product_affinity",
@@ -30,36 +29,25 @@ PRODUCT_AFFINITY = Table(
 
 
 def product_affinity(
-    order_lines: DataFrame,
-    product_pairs: DataFrame,
-    *,
-    as_of: date,
-    most_products: int = MOST_PRODUCTS,
-    least_product_baskets: int = 50,
-    least_baskets: int = 20,
+    product_pairs: DataFrame, *, as_of: date, least_product_baskets: int = 50, least_baskets: int = 20
 ) -> DataFrame:
-    """Say of pairs of products how often they are in one basket, beside what chance would bring together.
+    """Say of the pairs counted up to `as_of` how often they are in one basket, beside what chance would bring together.
 
-    `product_pairs` are those of the same lines, date and `most_products`: baskets of more products are in no count.
-    Products in fewer than `least_product_baskets`, and pairs in fewer than `least_baskets`, have no rows: lift over
-    few baskets is chance. Orders of known and anonymous customers count.
+    Orders of known and anonymous customers count, but for baskets too large for gold.product_pairs. Products in fewer
+    than `least_product_baskets`, and pairs in fewer than `least_baskets`, have no rows: lift over few is chance.
     Source:  Agrawal, Imielinski & Swami (1993), "Mining association rules between sets of items in large databases",
              SIGMOD; lift: Brin, Motwani, Ullman & Tsur (1997), "Dynamic itemset counting and implication rules for
              market basket data", SIGMOD.
     """
-    baskets = order_lines.transform(basket_products(as_of, most_products))
-    frequent = baskets.transform(products_by_baskets(least_product_baskets))
-    total = baskets.agg(F.countDistinct("order_id").alias("all_baskets"))
+    first, second, baskets = F.col("product_id"), F.col("other_product_id"), F.col("count_baskets")
+    total = product_pairs.where((first == BASKET) & (second == BASKET)).select(baskets.alias("all_baskets"))
+    of_products = product_pairs.where((first == BASKET) & (second != BASKET) & (baskets >= least_product_baskets))
     both, product, other = (F.col(f"count_{of}baskets") for of in ("", "product_", "other_"))
     return (
-        product_pairs.where(both >= least_baskets)
+        product_pairs.where((first != BASKET) & (baskets >= least_baskets))
         .transform(both_ways)
-        .join(frequent.withColumnsRenamed({"count_baskets": "count_product_baskets"}), on="product_id", how="inner")
-        .join(
-            frequent.withColumnsRenamed({"product_id": "other_product_id", "count_baskets": "count_other_baskets"}),
-            on="other_product_id",
-            how="inner",
-        )
+        .join(of_products.select(second.alias("product_id"), baskets.alias("count_product_baskets")), on="product_id")
+        .join(of_products.select("other_product_id", baskets.alias("count_other_baskets")), on="other_product_id")
         .join(F.broadcast(total), how="cross")
         .withColumns(
             {
@@ -70,13 +58,6 @@ def product_affinity(
             }
         )
         .transform(PRODUCT_AFFINITY.conform)
-    )
-
-
-def products_by_baskets(least: int) -> Callable[[DataFrame], DataFrame]:
-    """One row per product_id in `least` baskets or more: count_baskets."""
-    return lambda baskets: (
-        baskets.groupBy("product_id").agg(F.count("*").alias("count_baskets")).where(F.col("count_baskets") >= least)
     )
 
 

@@ -14,11 +14,15 @@ PRODUCT_PAIRS = Table(
     grain="one row per two products bought together by the last run's as_of: from there the next one counts on",
     key=("product_id", "other_product_id"),
     columns=(
-        Field("product_id", T.StringType(), "product in the basket"),
-        Field("other_product_id", T.StringType(), "product in the same basket, of the higher code"),
+        Field("product_id", T.StringType(), "product in the basket; empty: the basket itself, whatever is in it"),
+        Field("other_product_id", T.StringType(), "product in the same basket, of the higher code; empty likewise"),
         Field("count_baskets", T.LongType(), "baskets with both"),
     ),
 )
+
+BASKET = ""
+"""Stands for a basket beside its products: its pair with a product says in how many baskets that is, with itself, how
+many baskets there are."""
 
 MOST_PRODUCTS = 100
 """Larger baskets are resellers' and warehouses' restocking, and the pairs of a basket grow with its square."""
@@ -44,14 +48,13 @@ def product_pairs(order_lines: DataFrame, *, as_of: date, most_products: int = M
     no more than most_products / 2 pairs per line are ever counted. Takes all lines of the orders.
     """
     products = F.sort_array(F.collect_list("product_id"))
-    later = F.slice("products", F.col("place") + 2, F.size("products"))
+    first_other = F.col("place") + F.when(F.col("place") == 0, 1).otherwise(2)  # the basket's place is 0
     return (
         order_lines.transform(basket_products(as_of, most_products))
         .groupBy("order_id")
-        .agg(products.alias("products"))
+        .agg(F.concat(F.array(F.lit(BASKET)), products).alias("products"))
         .select("products", F.posexplode("products").alias("place", "product_id"))
-        .where(F.col("place") + 1 < F.size("products"))
-        .select("product_id", F.explode(later).alias("other_product_id"))
+        .select("product_id", F.explode(F.slice("products", first_other, F.size("products"))).alias("other_product_id"))
         .groupBy("product_id", "other_product_id")
         .agg(F.count("*").alias("count_baskets"))
         .transform(PRODUCT_PAIRS.conform)

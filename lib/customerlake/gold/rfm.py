@@ -79,11 +79,28 @@ def rfm(orders: DataFrame, *, as_of: date, thresholds: Thresholds = Thresholds()
              scored downwards. The fixed scores do the same by `thresholds`, whoever else there is.
     Source:  Fader, Hardie & Lee (2005), "Counting your customers the easy way", Marketing Science 24(2).
     """
+    return orders.transform(summary_of_customers(as_of, thresholds)).transform(scored)
+
+
+def scored(summary: DataFrame) -> DataFrame:
+    """Adds what only all customers together can say, to the summary of them all: scores in fifths and the segment."""
+    return summary.transform(score_in_fifths).withColumn("rfm_segment", named_segment()).transform(RFM.conform)
+
+
+def carried_summary(rfm: DataFrame, *, since: date, as_of: date, thresholds: Thresholds = Thresholds()) -> DataFrame:
+    """The summary at `as_of` of customers who have not bought since `since`, of their rows of that day."""
+    days = (as_of - since).days
     return (
-        orders.transform(summary_of_customers(as_of, thresholds))
-        .transform(score_in_fifths)
-        .withColumn("rfm_segment", named_segment())
-        .transform(RFM.conform)
+        rfm.where(F.col("as_of") == F.lit(since))
+        .drop("r_score", "f_score", "m_score", "rfm_segment")
+        .withColumns(
+            {
+                "as_of": F.lit(as_of),
+                "T": F.col("T") + days,
+                "days_since_last_order": F.col("days_since_last_order") + days,
+            }
+        )
+        .transform(score_by_thresholds(thresholds))
     )
 
 
