@@ -4,6 +4,7 @@ DuckDB reads the files that the Delta log names, whoever wrote them. Values are 
 rounded to nine digits, decimals to eight places, instants to microseconds, lists and the rest to text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,13 @@ def fingerprint(path: Path, columns: tuple[Field, ...]) -> Fingerprint:
     return Fingerprint(*queried(path, present, f"count(*), coalesce(sum(hash({values})::HUGEINT), 0)"), missing)
 
 
+def filled(root: Path, table: Table) -> Compared:
+    """The table with the business columns that hold a value under a root: others need what the lake has not."""
+    present, _ = split(path_of(root, table), only(table, *table.business_columns).columns)
+    counts = queried(path_of(root, table), present, ", ".join(f'count("{column.name}")' for column in present))
+    return Compared(table, tuple(column for column, count in zip(present, counts, strict=True) if count))
+
+
 def split(path: Path, columns: tuple[Field, ...]) -> tuple[tuple[Field, ...], tuple[str, ...]]:
     """The columns that a Delta table has, and the names of those that it has not."""
     names = {field.name for field in DeltaTable(path).schema().fields}
@@ -61,18 +69,18 @@ def split(path: Path, columns: tuple[Field, ...]) -> tuple[tuple[Field, ...], tu
     )
 
 
-def fingerprints(root: Path) -> dict[str, Fingerprint]:
+def fingerprints(root: Path, compared: Sequence[Compared] = COMPARED) -> dict[str, Fingerprint]:
     """The fingerprint of every compared table under a root."""
-    return {each.table.name: fingerprint(path_of(root, each.table), each.columns) for each in COMPARED}
+    return {each.table.name: fingerprint(path_of(root, each.table), each.columns) for each in compared}
 
 
-def differences(root: Path, other: Path) -> list[str]:
+def differences(root: Path, other: Path, compared: Sequence[Compared] = COMPARED) -> list[str]:
     """Each table whose rows differ between two roots, in words, with the columns that do."""
-    ours, theirs = fingerprints(root), fingerprints(other)
+    ours, theirs = fingerprints(root, compared), fingerprints(other, compared)
     return [
         f"{each.table.name}: {ours[each.table.name].rows:,} rows beside {theirs[each.table.name].rows:,}; "
         f"other values in {', '.join(differing_columns(root, other, each)) or 'none of the columns taken alone'}"
-        for each in COMPARED
+        for each in compared
         if ours[each.table.name] != theirs[each.table.name]
     ]
 

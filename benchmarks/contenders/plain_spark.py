@@ -198,6 +198,7 @@ def is_purchase() -> Column:
 def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
     first, last, frequency = F.min("ordered_on"), F.max("ordered_on"), F.count("*") - 1
     repeat_spend = F.sum("spend") - F.min_by("spend", "ordered_on")
+    per_day = F.coalesce(repeat_spend / F.nullif(frequency, F.lit(0)), F.lit(0))
     summary = (
         orders.where(is_purchase() & F.col("customer_id").isNotNull() & (F.col("ordered_on") <= F.lit(as_of)))
         .groupBy("customer_id", "ordered_on")
@@ -208,7 +209,7 @@ def rfm(orders: DataFrame, *, as_of: date) -> DataFrame:
             frequency.cast("int").alias("frequency"),
             F.datediff(last, first).alias("recency"),
             F.datediff(F.lit(as_of), first).alias("T"),
-            F.coalesce(F.try_divide(repeat_spend, frequency), F.lit(0)).cast("decimal(18, 2)").alias("monetary_value"),
+            per_day.cast("decimal(18, 2)").alias("monetary_value"),
             F.datediff(F.lit(as_of), last).alias("days_since_last_order"),
             F.sum("orders").alias("count_orders"),
             F.sum("spend").cast(MONEY).alias("total_spend"),
@@ -253,8 +254,8 @@ def customer_value(orders: DataFrame, *, as_of: date) -> DataFrame:
         .withColumns(
             {
                 "net_spend": (gross - returned).cast(MONEY),
-                "average_order_value": F.try_divide(gross, "count_orders").cast("decimal(18, 2)"),
-                "returned_share": F.try_divide(returned.cast("double"), gross.cast("double")),
+                "average_order_value": (gross / F.nullif("count_orders", F.lit(0))).cast("decimal(18, 2)"),
+                "returned_share": returned.cast("double") / F.nullif(gross.cast("double"), F.lit(0.0)),
             }
         )
     )

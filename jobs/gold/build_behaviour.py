@@ -3,7 +3,6 @@
 Where the last date's rows stand, only customers, months and orders that were touched since are looked at again.
 """
 
-from collections.abc import Sequence
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -14,7 +13,7 @@ from customerlake.gold.product_pairs import PRODUCT_PAIRS, product_pairs, recoun
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
 from customerlake.gold.purchase_hours import PURCHASE_HOURS, purchase_hours
 from customerlake.gold.touched import carried, changed_or_new, only_of, touched_customers
-from customerlake.gold.usual_prices import USUAL_PRICES, lines_repriced, renewed_prices, usual_prices
+from customerlake.gold.usual_prices import USUAL_PRICES, lines_repriced_by, renewed_prices, usual_prices
 from customerlake.runtime import job
 from customerlake.runtime.run import Increment
 from customerlake.silver.cancellations import CANCELLATIONS
@@ -81,17 +80,8 @@ def customers_touched(run: job.Run, lines: DataFrame, increment: Increment) -> D
         *of_lines,
         *[orders.join(part, on="order_id", how="left_semi") for part in taken_back],
         changes[IDENTITIES].rows(),
-        buyers_of_repriced(lines, of_lines),
+        lines_repriced_by(of_lines, lines),
     )
-
-
-def buyers_of_repriced(lines: DataFrame, touched: Sequence[DataFrame]) -> DataFrame | None:
-    changed = reduce(DataFrame.unionByName, [part.select("product_id", "ordered_on") for part in touched])
-    (first,) = changed.agg(F.min("ordered_on").alias("first")).collect()
-    if first["first"] is None:
-        return None
-    later = lines.where(F.col("ordered_month") > F.trunc(F.lit(first["first"]), "month"))  # on most days no partition
-    return lines_repriced(later, changed)
 
 
 def build_pairs(run: job.Run, lines: DataFrame, increment: Increment | None) -> None:

@@ -15,12 +15,11 @@ from customerlake.silver.tickets import TICKETS
 
 def main(run: job.Run) -> None:
     identities, as_of = run.read(IDENTITIES), run.as_of
-    tickets = run.read_if_any(TICKETS)
+    tickets, segments = run.read_if_any(TICKETS), segments_of(run.read_as_of(RFM))
     if tickets is not None:
         tickets = tickets.transform(tickets_of_customers(identities))
-        run.replace(SERVICE_LEVELS, service_levels(tickets, as_of=as_of))
+        run.replace(SERVICE_LEVELS, service_levels(tickets, segments, as_of=as_of))
     answers = run.read(SURVEY_ANSWERS).transform(of_number(identities))
-    segments = segments_of(run.read_as_of(RFM))
     run.replace(SATISFACTION, satisfaction(answers, segments, as_of=as_of))
     run.replace(SURVEY_RESPONSE_BIAS, survey_response_bias(answers, run.read(ORDERS), tickets, as_of=as_of))
     run.replace(CUSTOMER_SERVICE, customer_service(tickets, answers, as_of=as_of))

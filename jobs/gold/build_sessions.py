@@ -20,10 +20,11 @@ def main(run: job.Run) -> None:
     if is_all:
         run.overwrite(WEB_SESSIONS, sessions)
         return
-    known = run.read(WEB_SESSIONS).join(touched, on="visitor_id", how="left_semi").select("session_id")
-    gone = known.join(sessions.select("session_id"), on="session_id", how="left_anti").collect()
-    run.merge(WEB_SESSIONS, sessions)
+    place = ["session_id", "started_month"]  # a session that moved to another month is gone from the one it was in
+    known = run.read(WEB_SESSIONS).join(touched, on="visitor_id", how="left_semi").select(*place)
+    gone = known.join(sessions.select(*place), on=place, how="left_anti").collect()
     run.remove(WEB_SESSIONS, "session_id", [row["session_id"] for row in gone])
+    run.merge(WEB_SESSIONS, sessions)
 
 
 if __name__ == "__main__":

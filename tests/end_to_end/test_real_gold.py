@@ -13,7 +13,7 @@ import pytest
 from customerlake.features.labels import LABELS, labels
 from customerlake.features.snapshot import SNAPSHOT, snapshot
 from customerlake.gold.consent_state import CONSENT_STATE
-from customerlake.gold.customer_360 import CUSTOMER_360
+from customerlake.gold.customer_360 import CUSTOMER_360, SCORES
 from customerlake.gold.customer_service import CUSTOMER_SERVICE
 from customerlake.gold.customer_value import CUSTOMER_VALUE, customer_value
 from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT
@@ -102,7 +102,8 @@ VALUE_SQL = """
         CASE WHEN gross_spend > 0 THEN returned_amount / gross_spend END AS returned_share,
         min(ordered_on) FILTER (is_bought) AS first_ordered_on,
         max(ordered_on) FILTER (is_bought) AS last_ordered_on,
-        coalesce(sum(amount) FILTER (is_bought AND DATE '{as_of}' - ordered_on < 365), 0) AS spend_last_365_days
+        coalesce(sum(amount) FILTER (is_bought AND DATE '{as_of}' - ordered_on < 365), 0) AS spend_last_365_days,
+        NULL AS product_margin, NULL AS margin_known_share  -- real sales come without costs
     FROM known GROUP BY customer_id
 """
 
@@ -143,8 +144,11 @@ BEHAVIOUR_SQL = f"""
         FROM (SELECT customer_id, channel, count(*) AS n FROM purchases GROUP BY customer_id, channel)
         GROUP BY customer_id
     ), favourites AS (
-        SELECT DISTINCT ON (customer_id) customer_id, product_id AS favourite_product_id
-        FROM bought ORDER BY customer_id, orders DESC, spend DESC, product_id
+        SELECT customer_id, any_value(product_id) FILTER (place = 1) AS favourite_product_id,
+            string_agg(product_id, ', ' ORDER BY place) AS top_products
+        FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY orders DESC, spend DESC, product_id)
+            AS place FROM bought)
+        WHERE place <= 3 GROUP BY customer_id
     ), products AS (
         SELECT customer_id, count(*) AS distinct_products FROM bought GROUP BY customer_id
     ), returned AS (
@@ -164,7 +168,7 @@ BEHAVIOUR_SQL = f"""
         WHERE customer_id IS NOT NULL GROUP BY customer_id
     )
     SELECT *, coalesce(distinct_products, 0) AS count_distinct_products,
-        NULL AS count_categories, NULL AS category_entropy  -- real sales have no categories
+        NULL AS top_category, NULL AS count_categories, NULL AS category_entropy  -- real sales have no categories
     FROM rhythm JOIN baskets USING (customer_id) JOIN hours USING (customer_id) JOIN weekdays USING (customer_id)
     JOIN peaks USING (customer_id) JOIN channels USING (customer_id)
     JOIN returned USING (customer_id) LEFT JOIN habits USING (customer_id)
@@ -333,6 +337,9 @@ def test_customer_360_is_the_gold_tables_side_by_side(assert_table_is):
         for column in table.columns
         if column.name not in table.key
     ]
+    of_scores = [
+        name for shown in SCORES.values() for name in (shown.scored_on.name, *[c.name for c in shown.columns.values()])
+    ]
     sql = f"""
         SELECT customers.customer_id, customers.country, customers.first_seen_on, NULL AS sex, NULL AS region,
             NULL AS city, false AS has_email, false AS has_phone, false AS has_address,
@@ -341,6 +348,7 @@ def test_customer_360_is_the_gold_tables_side_by_side(assert_table_is):
             lifecycle.count_purchase_days, lifecycle.usual_days, lifecycle.at_risk_after_days,
             lifecycle.lapsed_after_days, behaviour.* EXCLUDE (customer_id, as_of, count_purchase_days),
             rules.* EXCLUDE (customer_id, as_of, country, sex, region, city, interests), NULL AS top_interests,
+            {", ".join(f"NULL AS {name}" for name in of_scores)},
             {", ".join(f"NULL AS {name}" for name in of_other_feeds)}
         FROM silver.customers AS customers
         LEFT JOIN gold.customer_value AS value USING (customer_id)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.gold.attribution import attribution, removal_effects
-from customerlake.gold.journeys import transitions
+from customerlake.gold.journeys import WebShop, transitions
 
 SESSIONS = (
     "session_id string, visitor_id string, customer_id string, started_at timestamp, channel string, "
@@ -216,6 +216,38 @@ def test_an_order_of_another_channel_counts_where_a_session_completed_it(spark):
     found = attributed(spark, JOURNEY, [order("O1", "02-22 10:05:00", channel="shop")])
 
     assert credits(found, "last") == {"direct": 1}
+
+
+@pytest.mark.parametrize(
+    ("channels", "conversions"),
+    [(("eshop",), {"email": 1}), (("eshop", "store"), {"email": 2}), ((), {})],
+    ids=["one", "two", "none"],
+)
+def test_the_channels_of_the_web_shop_are_a_setting(spark, channels, conversions):
+    visits = [session("1", "02-20", "email")]
+    orders = [order("O1", "02-22", channel="eshop"), order("O2", "02-22", channel="store"), order("O3", "02-22")]
+
+    found = attributed(spark, visits, orders, shop=WebShop(channels))
+
+    assert credits(found, "last") == conversions
+
+
+def test_a_shop_that_is_called_online_is_the_web_shop_too(spark):
+    found = attributed(spark, [session("1", "02-20", "email")], [order("O1", "02-22", channel="online")])
+
+    assert credits(found, "last") == {"email": 1}
+
+
+def test_visits_name_orders_without_the_prefix_that_silver_puts_before_them(spark):
+    """O1 of the web shop is WO1 in silver; the O1 of the store is another order."""
+    orders = [
+        order("WO1", "02-22 10:05:00", "7", channel="eshop", customer=None),
+        order("O1", "02-22", channel="store"),
+    ]
+
+    found = attributed(spark, JOURNEY, orders, shop=WebShop(("eshop",), ("W",)))
+
+    assert credits(found, "last", "revenue") == {"direct": 7}
 
 
 @pytest.mark.parametrize("orders", [[], [order("O2", "02-22", "-5", is_return=True)]], ids=["none", "returns alone"])

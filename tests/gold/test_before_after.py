@@ -36,13 +36,14 @@ def order(customer, number, amount, *, is_return=False):
     return (customer, date(2011, 6, number), is_return, Decimal(amount))
 
 
-def compared(spark, days, dates=(SALE,), *, orders=None, groups=None, as_of=AS_OF):
+def compared(spark, days, dates=(SALE,), *, orders=None, groups=None, as_of=AS_OF, **settings):
     return before_after(
         spark.createDataFrame(list(days), KPIS),
         list(dates),
         None if orders is None else spark.createDataFrame(orders, ORDERS),
         None if groups is None else spark.createDataFrame(groups, GROUPS),
         as_of=as_of,
+        **settings,
     )
 
 
@@ -115,6 +116,40 @@ def test_a_feed_that_the_lake_lacks_has_no_row(spark):
         "count_orders", "revenue", "returned_amount", "net_revenue", "active_customers", "new_customers",
         "tickets_opened", "tickets_solved", "average_order_value",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("began", "before"), [(date(2011, 6, 8), 2.0), (date(2011, 6, 9), None), (date(2011, 6, 10), None)]
+)
+def test_a_window_that_begins_before_its_feed_is_unknown(spark, began, before):
+    """Tickets of the days before they were kept stand as zeros in gold.kpis: 0, 0, 4 on the 9th, 6 and 2 after."""
+    days = [june(1, "0", tickets=0), june(8, "1", tickets=0), june(9, "1", tickets=4), june(10, "3", tickets=6),
+            june(11, "3", tickets=2)]  # fmt: skip
+
+    found = compared(spark, days, first_days={"tickets": began})
+
+    change = None if before is None else 2.0
+    assert of(found, "tickets_opened", "before", "after", "difference") == (before, 4.0, change)
+    assert of(found, "tickets_solved", "before", "after") == (before, 4.0)
+    assert of(found, "revenue", "before", "after") == (1.0, 3.0)
+
+
+def test_a_feed_that_began_after_the_window_or_not_at_all_says_nothing_of_it(spark):
+    days = [june(number, "1", tickets=0) for number in (1, 8, 9, 10, 11)]
+
+    for began in (date(2011, 6, 11), None):
+        found = compared(spark, days, first_days={"tickets": began, "survey_answers": None})
+        assert of(found, "tickets_opened", *CHANGE) == (None, None, None, None)
+
+
+def test_sales_that_began_after_tickets_are_unknown_before(spark):
+    days = [june(1, "0", 0, tickets=3), june(8, "0", 0, tickets=3), june(9, "30"), june(10, "50"), june(11, "70")]
+
+    found = compared(spark, days, first_days={"orders": date(2011, 6, 9), "tickets": date(2011, 6, 1)})
+
+    assert of(found, "revenue", "before", "after") == (None, 60.0)
+    assert of(found, "average_order_value", "before", "after") == (None, 60.0)
+    assert of(found, "tickets_opened", "before") == (1.5,)
 
 
 @pytest.mark.parametrize(("as_of", "rows"), [(date(2011, 6, 10), 0), (date(2011, 6, 11), 1)])

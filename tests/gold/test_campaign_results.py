@@ -27,7 +27,7 @@ EVENTS = (
     "happened_at timestamp"
 )
 ORDERS = "customer_id string, ordered_at timestamp, ordered_on date, is_return boolean, amount decimal(18,4)"
-SEGMENTS = "customer_id string, segment string"
+SEGMENTS = "campaign_id string, customer_id string, segment string"
 RATES = "currency string, base_currency string, rate decimal(18,10), rated_on date"
 VISITS = "customer_id string, started_at timestamp"
 AS_OF = date(2011, 3, 31)
@@ -203,7 +203,7 @@ def test_a_message_of_an_unknown_customer_is_of_the_member_with_its_address(spar
         [campaign()],
         [member("a", "control", email="Home@x.example"), member("b", "control")],
         [*message(None, "delivered", email="home@x.example"), *message(None, email="stranger@x.example")],
-        segments=[("a", "gold")],
+        segments=[("C1", "a", "gold")],
     )
 
     sent = {key[1:]: row.count_sent for key, row in found.items() if row.count_sent}
@@ -316,7 +316,10 @@ def test_costs_are_stated_in_the_lakes_currency_at_the_rate_of_the_first_day(spa
 def test_a_segment_bears_the_fixed_cost_by_its_contacts(spark):
     people = {"a": "gold", "b": "gold", "c": "gold", "d": "new"}
     found = results(
-        spark, [campaign(contact="1")], [member(name, "treated") for name in people], segments=list(people.items())
+        spark,
+        [campaign(contact="1")],
+        [member(name, "treated") for name in people],
+        segments=[("C1", who, segment) for who, segment in people.items()],
     )
 
     costs = {key[2]: row.cost for key, row in found.items()}
@@ -344,6 +347,60 @@ def test_without_visits_nothing_is_said_of_them(spark):
     row = treated(results(spark, [campaign()], [member("a", "treated"), member("b", "control")]))
 
     assert (row.count_visitors, row.visit_share, row.visit_lift, row.visit_lift_low) == (None, None, None, None)
+
+
+def test_a_member_counts_under_the_segment_it_was_in_before_each_campaign(spark):
+    found = results(
+        spark,
+        [campaign(), campaign("C2")],
+        [member("a", "treated"), member("a", "treated", number="C2")],
+        message("a"),
+        segments=[("C1", "a", "new"), ("C2", "a", "loyal")],
+    )
+
+    members = {key[:3]: row.count_members for key, row in found.items() if key[1] == "segment"}
+    assert members == {("C1", "segment", "new"): 1, ("C2", "segment", "loyal"): 1}
+    assert found["C1", "segment", "new", "treated"].count_sent == 1
+
+
+def test_amounts_of_hundreds_of_billions_fit(spark):
+    """Treated: two of three bought, 2e11 and 1e11; control: one of two, 1e11; a fixed cost of 3e11, 0.25e11 each."""
+    billions = 10**11
+    found = results(
+        spark,
+        [campaign(fixed=str(3 * billions), contact="25000000000")],
+        [member(who, "treated" if who in "abc" else "control") for who in "abcde"],
+        [*message("a"), *message("b"), *message("c")],
+        [order("a", 2 * billions), order("b", billions), order("d", billions)],
+        segments=[("C1", who, "x" if who == "a" else "y") for who in "abcde"],
+    )
+
+    row = treated(found)
+    assert (row.revenue, row.cost, row.roi) == (3 * billions, Decimal("375000000000"), -0.2)
+    assert (row.revenue_lift, row.incremental_revenue) == (billions // 2, 3 * billions // 2)
+    # means 1e11 and 0.5e11; variances of them 1e22 / 3 and 0.5e22 / 2
+    half = 1.959963984540054 * math.sqrt(1e22 / 3 + 0.5e22 / 2)
+    assert float(row.revenue_lift_low) == pytest.approx(0.5e11 - half, rel=1e-9)
+    costs = {key[2]: row.cost for key, row in found.items() if key[1] == "segment" and key[3] == "treated"}
+    assert costs == {
+        "x": pytest.approx(Decimal("125000000000"), abs=1),
+        "y": pytest.approx(Decimal(250 * 10**9), abs=1),
+    }
+
+
+def test_the_cost_of_a_segment_in_the_middle_of_two_amounts_is_rounded_up(spark):
+    """0.0029 shared by two contacts is 0.00145 each, and 0.1725 by ten 0.01725 each."""
+    found = results(
+        spark,
+        [campaign(fixed="0.0029", contact="0"), campaign("C2", fixed="0.1725", contact="0")],
+        [member(str(n), "treated", number=number) for number, size in (("C1", 2), ("C2", 10)) for n in range(size)],
+        segments=[(number, str(n), f"s{n}") for number in ("C1", "C2") for n in range(10)],
+    )
+
+    costs = {
+        number: {row.cost for key, row in found.items() if key[:2] == (number, "segment")} for number in ("C1", "C2")
+    }
+    assert costs == {"C1": {Decimal("0.0015")}, "C2": {Decimal("0.0173")}}
 
 
 def test_the_power_is_of_the_lift_named(spark):
@@ -406,7 +463,7 @@ def test_segments_add_up_to_all_and_the_funnel_narrows(spark, assigned, bought, 
         [member(who, group, number=number) for who, group, number in assigned],
         events,
         [order(who, amount, after=timedelta(hours=hours)) for who, amount, hours in bought],
-        segments=[(who, "gold" if who < "p5" else "new") for who in people[:9]],
+        segments=[(c, who, "gold" if who < "p5" else "new") for who in people[:9] for c in ("C1", "C2")],
     )
 
     summed = defaultdict(lambda: defaultdict(int))
@@ -458,7 +515,7 @@ def test_hillstroms_e_mail_test_is_measured_as_published(spark):
         [member(str(n), group[row["segment"]]) for n, row in enumerate(people)],
         None,
         [order(str(n), row["spend"]) for n, row in enumerate(people) if float(row["spend"])],
-        segments=[(str(n), row["history_segment"]) for n, row in enumerate(people)],
+        segments=[("C1", str(n), row["history_segment"]) for n, row in enumerate(people)],
         visits=[(str(n), SENT + timedelta(days=1)) for n, row in enumerate(people) if row["visit"] == "1"],
     )
 

@@ -8,9 +8,13 @@ from customerlake.gold.customer_360 import CUSTOMER_360, PARTS, customer_360
 from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.rfm import RFM
+from customerlake.models.churn import CHURN
+from customerlake.models.outcome import OUTCOME
+from customerlake.models.segments import SEGMENTS
 
 BY_NAME = {table.name.split(".")[1]: table for table in PARTS}
 AS_OF, OTHER_DAY = date(2011, 6, 30), date(2011, 9, 30)
+APRIL_30, MAY_31 = date(2011, 4, 30), date(2011, 5, 31)
 CUSTOMERS = (
     "customer_id string, country string, sex string, region string, city string, email string, phone string, "
     "street string, first_seen_on date, last_seen_on date, _batch long"
@@ -27,11 +31,12 @@ def part(spark, table, *rows):
     return spark.createDataFrame(filled, table.schema)
 
 
-def side_by_side(spark, customers, *, value=(), summary=(), behaviour=(), **others):
+def side_by_side(spark, customers, *, value=(), summary=(), behaviour=(), scores=None, **others):
     tables = {CUSTOMER_VALUE: value, RFM: summary, PURCHASE_BEHAVIOUR: behaviour}
     tables |= {BY_NAME[name]: rows for name, rows in others.items()}
     parts = {table: part(spark, table, *rows) for table, rows in tables.items()}
-    return customer_360(spark.createDataFrame(customers, CUSTOMERS), parts, as_of=AS_OF)
+    scored = {table.name: part(spark, table, *rows) for table, rows in (scores or {}).items()}
+    return customer_360(spark.createDataFrame(customers, CUSTOMERS), parts, scored, as_of=AS_OF)
 
 
 def test_each_part_gives_its_columns_to_the_customers_row(spark):
@@ -124,3 +129,60 @@ def test_a_customer_without_a_purchase_keeps_nulls(spark):
     )
 
     assert {row.customer_id: row.frequency for row in found.collect()} == {"a": None, "b": 0}
+
+
+def test_scores_stand_beside_the_customer_with_the_day_that_they_are_of(spark):
+    of_a = {"customer_id": "a", "as_of": AS_OF}
+
+    found = side_by_side(
+        spark,
+        [known("a"), known("b")],
+        scores={
+            SEGMENTS: [of_a | {"segment_id": 1, "segment_name": "Rare, low-spend, quiet"}],
+            CHURN: [of_a | {"as_of": MAY_31, "churn_probability": 0.75, "risk_band": "high"}],
+            OUTCOME: [of_a | {"as_of": MAY_31, "outcome_probability": 0.25}],
+        },
+    )
+
+    names = (
+        "last_segment_name", "segment_scored_on", "last_churn_probability", "last_risk_band", "churn_scored_on",
+        "last_outcome_probability", "outcome_scored_on",
+    )  # fmt: skip
+    assert {row.customer_id: tuple(row[name] for name in names) for row in found.collect()} == {
+        "a": ("Rare, low-spend, quiet", AS_OF, 0.75, "high", MAY_31, 0.25, MAY_31),
+        "b": (None,) * 7,
+    }
+
+
+def churn_of(customer, on, probability, band=None):
+    return {"customer_id": customer, "as_of": on, "churn_probability": probability, "risk_band": band}
+
+
+def last_churn(spark, *churn):
+    found = side_by_side(spark, [known("a"), known("b")], scores={CHURN: churn})
+    return {row.customer_id: (row.last_churn_probability, row.churn_scored_on) for row in found.collect()}
+
+
+def test_the_newest_scores_by_the_day_are_shown_and_none_of_later_days(spark):
+    scored = [churn_of("a", APRIL_30, 0.1), churn_of("a", MAY_31, 0.2), churn_of("a", OTHER_DAY, 0.9)]
+
+    assert last_churn(spark, *scored) == {"a": (0.2, MAY_31), "b": (None, None)}
+    assert last_churn(spark, *scored, churn_of("a", AS_OF, 0.3))["a"] == (0.3, AS_OF)
+    assert last_churn(spark, scored[-1])["a"] == (None, None)
+
+
+def test_who_was_left_out_of_the_newest_scoring_has_no_score(spark):
+    assert last_churn(spark, churn_of("a", APRIL_30, 0.1), churn_of("b", MAY_31, 0.2)) == {
+        "a": (None, None),
+        "b": (0.2, MAY_31),
+    }
+
+
+def test_of_two_numbers_that_are_one_customer_the_higher_probability_is_shown(spark):
+    assert last_churn(spark, churn_of("a", MAY_31, 0.2), churn_of("a", MAY_31, 0.4))["a"] == (0.4, MAY_31)
+
+
+def test_a_score_or_a_favourite_alone_makes_no_customer(spark):
+    never = known(first=None, last=None)
+
+    assert side_by_side(spark, [never], scores={CHURN: [churn_of("a", AS_OF, 0.2)]}).isEmpty()

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from customerlake.gold.email_engagement import EMAIL_ENGAGEMENT, email_engagement
 
-EVENTS = "message_id string, customer_id string, event_type string, happened_at timestamp"
+EVENTS = "message_id string, email string, customer_id string, event_type string, happened_at timestamp"
 AS_OF = date(2012, 3, 30)
 KINDS = ("sent", "delivered", "opened", "clicked", "bounced", "unsubscribed", "complained")
 
 
-def event(message, kind, at="2012-03-01T10:00", customer="a"):
-    return (message, customer, kind, datetime.fromisoformat(at))
+def event(message, kind, at="2012-03-01T10:00", customer="a", *, email="home@x.example"):
+    return (message, email, customer, kind, datetime.fromisoformat(at))
 
 
 def engagement(spark, *events, as_of=AS_OF):
@@ -91,8 +91,35 @@ def test_unknown_customers_and_no_events_make_no_row(spark):
     assert engagement(spark, event("1", "sent", customer=None)).isEmpty()
 
 
+def test_a_message_to_a_shared_address_is_one_customers(spark):
+    """The click names the other of two who share the mailbox, the opening nobody."""
+    found = engagement(
+        spark, event("1", "sent", "2012-03-01T10:00"),
+        event("1", "opened", "2012-03-02T10:00", None, email=" Home@x.example"),
+        event("1", "clicked", "2012-03-02T10:01", "b", email="HOME@x.example"), event("2", "sent", customer="b"),
+    )  # fmt: skip
+
+    counts = {row.customer_id: tuple(row[name] for name in FUNNEL) for row in found.collect()}
+    assert counts == {"a": (1, 1, 1, 1), "b": (1, 0, 0, 0)}
+
+
+def test_of_two_customers_named_at_one_instant_the_least_holds(spark):
+    for rows in (
+        [event("1", "sent", customer="b"), event("1", "delivered")],
+        [event("1", "delivered"), event("1", "sent", customer="b")],
+    ):
+        assert only(engagement(spark, *rows), "customer_id", *FUNNEL) == ("a", 1, 1, 0, 0)
+
+
+def test_one_number_of_messages_to_two_addresses_is_two_messages(spark):
+    found = engagement(spark, event("1", "sent"), event("1", "sent", customer="b", email="b@x.example"))
+
+    assert sorted((row.customer_id, row[SENT]) for row in found.collect()) == [("a", 1), ("b", 1)]
+
+
 events = st.lists(
-    st.tuples(
+    st.builds(
+        lambda message, customer, *rest: (customer + message, f"{customer}@x.example", customer, *rest),
         st.sampled_from("12345"),
         st.sampled_from("abc"),
         st.sampled_from(KINDS),
@@ -106,7 +133,7 @@ events = st.lists(
 @given(rows=events)
 def test_each_step_is_part_of_the_one_before_and_each_customer_stands_alone(spark, rows):
     found = engagement(spark, *rows).collect()
-    alone = engagement(spark, *[row for row in rows if row[1] == "a"]).collect()
+    alone = engagement(spark, *[row for row in rows if row[2] == "a"]).collect()
 
     for row in found:
         assert row[CLICKED] <= row[OPENED] <= row[DELIVERED] <= row[SENT]
@@ -156,7 +183,9 @@ def test_thousands_of_events_are_counted_as_sql_says_from_the_definitions(spark)
         customer, sent = chance.choice([None, *[f"c{n}" for n in range(300)]]), datetime(2011, 11, 1)
         sent += timedelta(seconds=chance.randint(0, 150 * 86_400))
         for kind in ("sent", *chance.sample(KINDS, chance.randint(0, 4))):
-            rows.append((f"m{n}", customer, kind, sent + timedelta(seconds=chance.randint(0, 20 * 86_400))))
+            rows.append(
+                (f"m{n}", f"{n}@x.example", customer, kind, sent + timedelta(seconds=chance.randint(0, 20 * 86_400)))
+            )
 
     found = engagement(spark, *rows)
 

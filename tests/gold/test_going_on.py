@@ -151,7 +151,7 @@ def test_a_day_later_only_who_bought_is_looked_at_again(shop, went_on, assert_sa
     made.silver.sell("o3", "1", date(2011, 3, 10), [("P", 4, Decimal(4))])
     run = made.gold(date(2011, 3, 10))
 
-    assert went_on == ["value", "behaviour", "lifecycle"]
+    assert went_on == ["value", "behaviour", "lifecycle", "segment_rules"]
     (one,), (two,) = behaviour(run, "c1"), behaviour(run, "c2")
     assert (one.count_purchase_days, two.count_purchase_days) == (2, 1)
     pairs = {(row[0], row[1]): row[2] for row in run.lake.read(PRODUCT_PAIRS).collect()}
@@ -179,7 +179,7 @@ def test_an_order_that_goes_to_another_customer_leaves_the_first_without_a_row(s
     made.silver.people["1"] = "c2"
     run = made.gold(date(2011, 3, 9))
 
-    assert went_on == ["value", "behaviour", "lifecycle"]
+    assert went_on == ["value", "behaviour", "lifecycle", "segment_rules"]
     assert behaviour(run, "c1") == []
     assert behaviour(run, "c2")[0].count_purchase_days == 2
     assert_same_tables(run, made.anew(date(2011, 3, 9)))

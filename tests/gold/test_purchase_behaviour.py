@@ -71,7 +71,8 @@ def test_a_customers_rhythm_baskets_and_favourites(spark):
 
     # days between: 5, 10, 13; deviations from 28/3: -13/3, 2/3, 11/3, so the variance is (169 + 4 + 121) / 9 / 2 = 49/3
     row = (
-        "a", AS_OF, 4, 28 / 3, 10.0, (49 / 3) ** 0.5, date(2011, 2, 10), 2.0, 5.0, Decimal("30.01"), 3, "P", 9, 1, 0.2,
+        "a", AS_OF, 4, 28 / 3, 10.0, (49 / 3) ** 0.5, date(2011, 2, 10), 2.0, 5.0, Decimal("30.01"), 3,
+        "P", "P, Q, R", None, 9, 1, 0.2,
         1, 14, 1, "web", 1.0, "web", "web", False, None, None, None, None,
     )  # fmt: skip
     expected = spark.createDataFrame([row], PURCHASE_BEHAVIOUR.schema)
@@ -199,6 +200,13 @@ def test_hours_are_those_of_the_time_zone(spark):
     found = behaviour(spark, [order("1", "2011-01-03T09:00")], time_zone="Europe/Berlin")
 
     assert only(found, "favourite_hour", "peak_hour") == (10, 10)
+
+
+def test_weekday_and_hour_are_of_one_time_zone(spark):
+    """Sunday at 23:30 in UTC is Monday at 0:30 in Berlin."""
+    found = behaviour(spark, [order("1", "2011-01-09T23:30")], time_zone="Europe/Berlin")
+
+    assert only(found, "favourite_weekday", "favourite_hour", "peak_weekday", "peak_hour") == (1, 0, 1, 0)
 
 
 def in_turn(*channels):

@@ -61,6 +61,12 @@ def test_hours_are_those_of_the_time_zone(spark):
     assert ("web", 1, 10) in cells(hours(spark, order("2011-01-03T09:00"), time_zone="Europe/Berlin"))
 
 
+@pytest.mark.parametrize(("zone", "cell"), [("UTC", (7, 23)), ("Europe/Berlin", (1, 0)), ("America/New_York", (7, 18))])
+def test_weekday_and_hour_are_of_one_time_zone(spark, zone, cell):
+    """Sunday at 23:30 in UTC is Monday at 0:30 in Berlin, whatever day the feed writes."""
+    assert ("web", *cell) in cells(hours(spark, order("2011-01-09T23:30"), time_zone=zone))
+
+
 def test_an_order_without_a_channel_is_of_an_unknown_one(spark):
     assert cells(hours(spark, order("2011-01-03T09:00", channel=None))) == {("unknown", 1, 9): 1, ("all", 1, 9): 1}
 

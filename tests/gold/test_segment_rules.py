@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from customerlake.gold.customer_value import customer_value
 from customerlake.gold.purchase_behaviour import purchase_behaviour
-from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, Thresholds, own_segments, segment_rules
+from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, own_segments, segment_rules
+from customerlake.gold.segment_thresholds import Thresholds
 from customerlake.gold.usual_prices import usual_prices
 
 AS_OF = date(2011, 3, 31)
@@ -26,6 +27,8 @@ DDL = {
     "product_list": "product_id string, category string",
     "web_events": "customer_id string, event_type string, product_id string, happened_at timestamp",
     "email_events": "customer_id string, event_type string, url string, happened_at timestamp",
+    "survey_answers": "invitation_id string, customer_id string, score int, comment string, invited_at timestamp, "
+    "answered_at timestamp, updated_at timestamp, is_deleted boolean",
     "campaigns": "campaign_id string, discount_share double, started_on date, ended_on date, is_deleted boolean",
     "campaign_members": "campaign_id string, customer_id string, test_group string, assigned_at timestamp, "
     "is_deleted boolean",
@@ -56,6 +59,10 @@ def view(product="P", *, at=JAN_3, customer="a", event="product_view"):
 
 def click(url, *, at=JAN_3, customer="a", event="clicked"):
     return (customer, event, url, at)
+
+
+def answer(comment, *, at=JAN_3, customer="a", score=5, is_deleted=False):
+    return ("i", customer, score, comment, at - timedelta(days=1), at, at, is_deleted)
 
 
 def campaign(campaign_id="C", discount=0.2, *, start=date(2011, 1, 1), end=date(2011, 1, 10), is_deleted=False):
@@ -290,6 +297,40 @@ def test_a_click_on_a_product_is_of_its_category(spark):
     assert liked(spark, email_events=[click("https://shop.example/p/q"), click("/p/Q#top")]) == [("toys", 1.0)]
 
 
+@pytest.mark.parametrize(
+    ("comment", "interests"),
+    [
+        ("Your Garden department is lovely!", [("garden", 1.0)]),
+        ("Too few lights - and candles. Toys, too: toys!", [("lights and candles", 0.5), ("toys", 0.5)]),
+        ("I loved the gardening book and the other things", None),
+        ("toy", None),
+        ("!", None),
+        (None, None),
+    ],
+)
+def test_an_answer_tells_of_the_categories_whose_names_are_among_its_words(spark, comment, interests):
+    assert liked(spark, survey_answers=[answer(comment)]) == interests
+
+
+def test_a_category_named_in_another_language_is_read_too(spark):
+    products = [("P", "Küche & Bad"), ("Q", "玩具")]
+    comments = [answer("Mehr Küche, Bad bitte"), answer("我 喜欢 玩具 。"), answer("Kueche & Bad")]
+
+    found = own(spark, product_list=products, survey_answers=comments)
+
+    ((interests,),) = found.select("interests").collect()
+    assert [tuple(one) for one in interests] == [("Küche & Bad", 0.5), ("玩具", 0.5)]
+
+
+def test_what_is_answered_counts_beside_what_is_bought_each_answer_once(spark):
+    answers = [answer("toys toys toys"), answer("toys and bags"), answer("garden")]
+
+    # lines: bags 1; answers: toys 2/4, bags 1/4, garden 1/4
+    assert liked(spark, [line("1", "P")], survey_answers=answers) == [
+        ("bags", 0.625), ("toys", 0.25), ("garden", 0.125),
+    ]  # fmt: skip
+
+
 def test_an_interest_below_a_tenth_is_none(spark):
     lines = [line(str(n), "P") for n in range(10)] + [line("11", "Q")]
 
@@ -302,9 +343,17 @@ def test_an_interest_below_a_tenth_is_none(spark):
         {"lines": [line("1", "X"), line("2", "Y"), line("3", "Z"), line("4", "P", on=date(2011, 4, 1))]},
         {"web_events": [view("P", event="order"), view(None), view("P", customer=None), view(at=datetime(2011, 4, 1))]},
         {"email_events": [click("/p/P", event="opened"), click(None), click("/offers/em12"), click("/")]},
-        {"web_events": [], "email_events": []},
+        {
+            "survey_answers": [
+                answer("toys", at=datetime(2011, 4, 1)),
+                answer("toys", customer=None),
+                answer("toys", score=None),
+                answer("toys", is_deleted=True),
+            ]
+        },
+        {"web_events": [], "email_events": [], "survey_answers": []},
     ],
-    ids=["bought", "viewed", "read", "nothing"],
+    ids=["bought", "viewed", "read", "answered", "nothing"],
 )
 def test_what_says_nothing_of_a_category_by_the_day_is_no_interest(spark, feeds):
     assert liked(spark, **feeds) is None
@@ -499,6 +548,9 @@ EXPECTED = """
             WHERE happened_at::DATE <= DATE '{as_of}' AND event_type = 'product_view'
         UNION ALL SELECT customer_id, category, 'read' FROM email_events JOIN product_list
             ON url = '/p/' || lower(product_id) WHERE happened_at::DATE <= DATE '{as_of}' AND event_type = 'clicked'
+        UNION ALL SELECT customer_id, category, 'answered' FROM survey_answers JOIN
+            (SELECT DISTINCT category FROM product_list) AS named ON regexp_matches(comment, '\\b' || category || '\\b')
+            WHERE answered_at::DATE <= DATE '{as_of}'
     ), ways AS (
         SELECT customer_id, category, way, count(*) / sum(count(*)) OVER (PARTITION BY customer_id, way) AS share
         FROM met WHERE category <> 'other' AND customer_id IS NOT NULL GROUP BY customer_id, category, way
@@ -572,7 +624,15 @@ def a_small_world():
          chance.choice(["United Kingdom", "France"]), maybe("Kent", 0.3), maybe(chance.choice(cities)), None)
         for c in ids
     ]  # fmt: skip
-    orders, lines = [], []
+    said, orders, lines = random.Random(8), [], []
+    answers = [
+        answer(
+            said.choice(["more {}", "no {} and {}", "{}s please", "fine"]).format(*said.sample(categories, 2)),
+            customer=said.choice([*ids[50:300], None]),
+            at=datetime(2010, 1, 1) + timedelta(seconds=said.randrange(730 * 86400)),
+        )
+        for _ in range(600)
+    ]
     for n in range(2000):
         at, who, is_return = moment(), maybe(chance.choice(ids[: 40 + n // 5]), 0.95), chance.random() < 0.1
         bought = [(chance.choice(list(usual)), chance.randrange(1, 5)) for _ in range(chance.randrange(1, 5))]
@@ -604,6 +664,7 @@ def a_small_world():
             click(f"/p/{chance.choice(list(usual)).lower()}", customer=chance.choice(ids[100:250]), at=moment(),
                   event=chance.choice(["opened", "clicked"])) for _ in range(900)
         ],
+        "survey_answers": answers,
         "campaigns": [
             campaign(f"C{n}", [0.2, 0.0, None, 0.1][n], start=date(2010, 3 + 2 * n, 1),
                      end=maybe(date(2010, 3 + 2 * n, 25), 0.5))

@@ -13,6 +13,7 @@ TICKETS = (
     "opened_at timestamp, first_response_at timestamp, solved_at timestamp, count_reopened int, updated_at timestamp, "
     "is_deleted boolean"
 )
+SEGMENTS = "customer_id string, segment string"
 AS_OF = date(2011, 3, 31)
 
 
@@ -32,15 +33,17 @@ def ticket(
     category="delivery",
     priority="normal",
     deleted=False,
+    customer="a",
 ):
     status = status or ("solved" if solved else "open")
     changed = updated or solved or answered or opened
-    of_ticket = ("t", "a", channel, category, priority, status)
+    of_ticket = ("t", customer, channel, category, priority, status)
     return (*of_ticket, opened, answered, solved, reopened, changed, deleted)
 
 
-def levels(spark, *rows, as_of=AS_OF, **settings):
-    found = service_levels(spark.createDataFrame(rows, TICKETS), as_of=as_of, **settings).collect()
+def levels(spark, *rows, segments=None, as_of=AS_OF, **settings):
+    named = None if segments is None else spark.createDataFrame(segments, SEGMENTS)
+    found = service_levels(spark.createDataFrame(rows, TICKETS), named, as_of=as_of, **settings).collect()
     return {(row.dimension, row.value, row.month.month): row for row in found}
 
 
@@ -172,25 +175,50 @@ def test_without_tickets_there_are_no_rows(spark):
     assert levels(spark) == {}
 
 
+def test_tickets_are_cut_by_the_segment_of_their_customer(spark):
+    found = levels(
+        spark,
+        ticket(at(3, 1), at(3, 1, 2), at(3, 1, 10)),
+        ticket(at(3, 1), at(3, 1, 4), at(3, 1, 20), reopened=1),
+        ticket(at(3, 2), at(3, 2, 9), customer="b"),
+        ticket(at(3, 2), customer="c"),
+        ticket(at(3, 2), customer=None),
+        segments=[("a", "Champions"), ("b", "Lost"), ("d", "Loyal")],
+    )
+
+    names = ("count_opened", "median_first_response_hours", "median_resolution_hours", "reopened_share")
+    assert {key[1]: tuple(row[name] for name in names) for key, row in found.items() if key[0] == "segment"} == {
+        "Champions": (2, 3.0, 15.0, 0.5),
+        "Lost": (1, 9.0, None, None),
+        "unknown": (2, None, None, None),
+    }
+    assert found["all", "all", 3].count_opened == 5
+
+
+def test_without_segments_there_are_no_rows_of_them(spark):
+    assert {key[0] for key in levels(spark, ticket(at(3, 1)))} == {"all", "channel", "category", "priority"}
+
+
 moments = st.integers(0, 24 * 90 - 1).map(lambda hours: at(1, 1) + timedelta(hours=hours))
 tickets = st.builds(
-    lambda opened, wait, work, channel, reopened: ticket(
+    lambda opened, wait, work, channel, reopened, customer: ticket(
         opened,
         wait and opened + timedelta(hours=wait),
         work and opened + timedelta(hours=(wait or 0) + work),
         channel=channel,
         reopened=reopened,
+        customer=customer,
     ),
     moments, st.none() | st.integers(1, 90), st.none() | st.integers(1, 900), st.sampled_from(["web", "phone", None]),
-    st.integers(0, 2),
+    st.integers(0, 2), st.sampled_from(["a", "b", None]),
 )  # fmt: skip
 
 
 @given(rows=st.lists(tickets, min_size=1, max_size=60))
 def test_what_is_open_is_what_came_less_what_was_solved_in_every_cut(spark, rows):
-    found = levels(spark, *rows)
+    found = levels(spark, *rows, segments=[("a", "Loyal")])
 
-    for cut in ("all", "channel", "category", "priority"):
+    for cut in ("all", "channel", "category", "priority", "segment"):
         values = {key[1] for key in found if key[0] == cut}
         total = sum(found[cut, value, 3].count_open_at_end for value in values)
         opened = sum(row.count_opened for key, row in found.items() if key[0] == cut)
@@ -207,8 +235,10 @@ WITH kept AS (
     CASE WHEN solved_at::DATE <= DATE '2011-03-31' THEN solved_at END AS ended_at
   FROM tickets WHERE opened_at::DATE <= DATE '2011-03-31'
 ), cut AS (
-  SELECT kept.*, d.* FROM kept, LATERAL (SELECT unnest(['all', 'channel', 'category', 'priority']) AS dimension,
-    unnest(['all', coalesce(channel, 'unknown'), category, coalesce(priority, 'unknown')]) AS value) d
+  SELECT kept.*, d.* FROM kept,
+  LATERAL (SELECT unnest(['all', 'channel', 'category', 'priority', 'segment']) AS dimension,
+    unnest(['all', coalesce(channel, 'unknown'), category, coalesce(priority, 'unknown'),
+      CASE customer_id WHEN 'a' THEN 'Loyal' WHEN 'b' THEN 'Lost' ELSE 'unknown' END]) AS value) d
 ), months AS (
   SELECT dimension, value, unnest(generate_series(date_trunc('month', first)::TIMESTAMP, TIMESTAMP '2011-03-01',
     INTERVAL 1 MONTH))::DATE AS month
@@ -247,6 +277,7 @@ def generated(count):
             channel=chance.choice(["email", "phone", None]),
             category=chance.choice(["delivery", "damage"]),
             priority=chance.choice(["low", "urgent", None]),
+            customer=chance.choice(["a", "b", "c", None]),
         )
 
 
@@ -259,7 +290,8 @@ def test_figures_are_those_of_the_definition_in_sql_over_3000_tickets(spark):
         connection.executemany(f"INSERT INTO tickets VALUES ({', '.join('?' * 12)})", naive)
         expected = {row[:3]: row[3:] for row in connection.sql(BY_HAND).fetchall()}
 
-    found = service_levels(spark.createDataFrame(rows, TICKETS), as_of=AS_OF, target_hours=8.0).collect()
+    segments = spark.createDataFrame([("a", "Loyal"), ("b", "Lost")], SEGMENTS)
+    found = service_levels(spark.createDataFrame(rows, TICKETS), segments, as_of=AS_OF, target_hours=8.0).collect()
 
     assert {(row.dimension, row.value, row.month) for row in found} == set(expected)
     for row in found:

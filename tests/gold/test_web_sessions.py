@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.gold.web_sessions import WEB_SESSIONS, web_sessions
+from customerlake.runtime import job
+from customerlake.runtime.pipeline import PIPELINE
 
 EVENTS = (
     "event_id string, visitor_id string, customer_id string, event_type string, product_id string, order_id string, "
@@ -141,6 +143,46 @@ def test_a_session_has_the_first_source_that_it_names(spark):
     )  # fmt: skip
 
     assert found(made, "session_id", "channel", "campaign_id") == [("1", "email", "C1")]
+
+
+def test_an_event_that_stands_twice_is_where_it_happened_last(spark):
+    """Sent again with a corrected time, in another month."""
+    made = sessions(
+        spark, event("1", datetime(2024, 1, 31, 10)), event("2", "01 10:05:00"), event("1", "01 10:00:00"),
+    )  # fmt: skip
+
+    assert found(made, "session_id", "started_on", "count_events") == [("1", date(2024, 2, 1), 2)]
+
+
+@pytest.fixture
+def land_clicks(tmp_path, spark, engine):
+    """Land clicks (event_id, visitor_id, happened_at), and build the sessions of a lake of clicks alone."""
+    landing, file = tmp_path / "clicks", tmp_path / "clicks.yaml"
+    landing.mkdir()
+    file.write_text(f"name: clicks\ncurrency: EUR\nfeeds:\n  web_events: {{path: {landing}, pattern: '*.csv'}}\n")
+    run = job.Run(root=str(tmp_path / "lake"), lake_file=str(file), spark=spark, engine=engine)
+
+    def land(*clicks):
+        rows = "".join(f"{event},{visitor},page_view,{at}\n" for event, visitor, at in clicks)
+        (landing / f"{len(list(landing.iterdir()))}.csv").write_text(
+            "event_id,visitor_id,event_type,happened_at\n" + rows
+        )
+        for step in PIPELINE:
+            if step.name in ("land_files", "records", "sessions"):
+                outcome = job.execute(step, run)
+                assert outcome.state not in ("failed", "refused"), outcome.message
+        return found(run.lake.read(WEB_SESSIONS), "session_id", "started_month", "count_events")
+
+    return land
+
+
+def test_a_click_that_is_sent_again_with_another_months_time_moves_its_session(land_clicks):
+    first = land_clicks(("1", "v", "2024-01-31 10:00:00"), ("9", "w", "2024-01-31 10:00:00"))
+    moved = land_clicks(("1", "v", "2024-02-01 10:00:00"))
+
+    january, february = date(2024, 1, 1), date(2024, 2, 1)
+    assert first == [("1", january, 1), ("9", january, 1)]
+    assert moved == [("1", february, 1), ("9", january, 1)]
 
 
 def test_an_event_sent_again_within_a_second_counts_once(spark):

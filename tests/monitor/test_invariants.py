@@ -1,14 +1,24 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from inspect import signature
 
 import pytest
 
+from customerlake.gold.attribution import ATTRIBUTION, attribution
 from customerlake.gold.cohorts import COHORTS
 from customerlake.gold.customer_value import CUSTOMER_VALUE
+from customerlake.gold.journeys import WebShop
 from customerlake.gold.kpis import KPIS
 from customerlake.gold.purchase_hours import PURCHASE_HOURS
 from customerlake.gold.rfm import RFM
-from customerlake.monitor.invariants import INVARIANTS, broken_invariants, broken_keys
+from customerlake.gold.web_sessions import WEB_SESSIONS
+from customerlake.monitor.invariants import (
+    INVARIANTS,
+    LOOKBACK_DAYS,
+    PERIOD_DAYS,
+    broken_invariants,
+    broken_keys,
+)
 from customerlake.silver.orders import ORDERS
 
 AS_OF = date(2011, 6, 30)
@@ -144,3 +154,199 @@ def test_a_key_that_stands_twice_is_told(spark):
         "gold.rfm has one row per customer_id, as_of": ["1 keys stand more than once"]
     }
     assert broken_keys({RFM: frame(spark, RFM, rows[1:]), ORDERS: frame(spark, ORDERS, SOLD)}) == {}
+
+
+def test_shares_of_an_hours_table_and_of_models_add_up_to_one(spark):
+    def hours(*shares):
+        rows = [
+            {"channel": "web", "hour": n, "orders_share": one, "revenue_share": 0.5} for n, one in enumerate(shares)
+        ]
+        return found(spark, purchase_hours=rows)
+
+    def model(*shares):
+        rows = [{"model": "last", "dimension": "channel", "revenue_share": one} for one in shares]
+        return found(spark, attribution=rows)
+
+    assert hours(0.25, 0.75) == {}
+    assert hours(0.25, 0.5) == {"orders_share of gold.purchase_hours adds up to one within channel": ["web: 0.75"]}
+    assert model(0.25, 0.75) == {}
+    assert model(0.25, 0.5) == {
+        "revenue_share of gold.attribution adds up to one within model, dimension": ["last channel: 0.75"]
+    }
+
+
+@pytest.mark.parametrize("name", ["customer_value_by_channel", "customer_value_by_product_group"])
+def test_shares_of_each_customer_add_up_to_one_and_no_customer_is_named(spark, name):
+    def shares(*of_customers):
+        rows = [
+            {"customer_id": customer, "gross_spend_share": gross, "net_spend_share": net}
+            for customer, gross, net in of_customers
+        ]
+        return found(spark, **{name: rows})
+
+    whole = [("a", 0.25, None), ("a", 0.75, None), ("b", None, 1.0)]
+
+    assert shares(*whole) == {}
+    assert shares(*whole, ("c", 0.5, 1.0), ("d", 1.25, 1.0)) == {
+        f"gross_spend_share of gold.{name} adds up to one for each customer": ["2 customers, with 0.5 to 1.25"]
+    }
+    assert list(shares(*whole, ("b", None, 0.5))) == [
+        f"net_spend_share of gold.{name} adds up to one for each customer"
+    ]
+
+
+def web_order(order_id, amount, *, on=AS_OF, channel="web", is_return=False):
+    return {
+        "order_id": order_id, "ordered_on": on, "amount": Decimal(amount), "channel": channel, "is_return": is_return,
+    }  # fmt: skip
+
+
+def visit(session_id, *order_ids, at=datetime(2011, 6, 1, 12)):
+    return {"session_id": session_id, "started_at": at, "order_ids": list(order_ids)}
+
+
+def credit(conversions, revenue, *, model="last"):
+    return {
+        "model": model, "dimension": "channel", "value": "email",
+        "attributed_conversions": Decimal(conversions), "attributed_revenue": Decimal(revenue),
+    }  # fmt: skip
+
+
+CONVERSIONS = "attributed_conversions of gold.attribution add up to silver's web orders in every model and dimension"
+REVENUE = "attributed_revenue of gold.attribution add up to silver's web orders in every model and dimension"
+
+
+def test_what_is_attributed_are_silvers_web_orders_of_the_period(spark):
+    orders = [
+        web_order("1", 10),
+        web_order("2", 5, channel="online", on=date(2010, 7, 1)),  # the first day of the period
+        web_order("3", 4, channel="store"),  # a session names it
+        web_order("4", 99, channel="store"),
+        web_order("5", 99, on=date(2010, 6, 30)),
+        web_order("6", 99, on=date(2011, 7, 1)),
+        web_order("7", -99, is_return=True),
+        web_order("8", 0),
+        web_order("9", 99, channel="store"),  # only sessions before and after those that count name it
+    ]
+    sessions = [
+        visit("s", "3"), visit("t", "3", "none"), visit("u"),
+        visit("v", "9", at=datetime(2010, 5, 31, 23)), visit("w", "9", at=datetime(2011, 7, 1)),
+    ]  # fmt: skip
+
+    def attributed(*credits):
+        return found(spark, orders=orders, web_sessions=sessions, attribution=credits)
+
+    assert attributed(credit(2, 9), credit(1, 10)) == {}
+    assert attributed(credit(3, 18)) == {REVENUE: ["last channel: 18.0000 instead of 19.0000"]}
+    assert attributed(credit(2, 19)) == {CONVERSIONS: ["last channel: 2.000000 instead of 3"]}
+    assert attributed() == {
+        CONVERSIONS: ["no model : 0.000000 instead of 3"],
+        REVENUE: ["no model : 0.0000 instead of 19.0000"],
+    }
+    first_day = visit("x", "9", at=datetime(2010, 6, 1))
+    assert list(found(spark, orders=orders, web_sessions=[*sessions, first_day], attribution=[credit(3, 19)])) == [
+        CONVERSIONS,
+        REVENUE,
+    ]
+
+
+def test_without_a_web_order_nothing_is_attributed(spark):
+    assert found(spark, orders=[web_order("1", 3, channel="store")], web_sessions=[visit("s")], attribution=[]) == {}
+
+
+def test_web_orders_are_known_by_the_channels_and_prefixes_of_the_lake(spark):
+    shop = WebShop(channels=("app",), order_prefixes=("", "W-"))
+    frames = {
+        ORDERS: frame(spark, ORDERS, [web_order("1", 3, channel="app"), web_order("W-2", 4), web_order("3", 9)]),
+        WEB_SESSIONS: frame(spark, WEB_SESSIONS, [visit("s", "2")]),
+        ATTRIBUTION: frame(spark, ATTRIBUTION, [credit(2, 7)]),
+    }
+
+    assert broken_invariants(frames, as_of=AS_OF, shop=shop) == {}
+
+
+def test_the_period_of_attribution_is_that_of_its_function():
+    defaults = {name: one.default for name, one in signature(attribution).parameters.items()}
+
+    assert (defaults["period_days"], defaults["lookback_days"]) == (PERIOD_DAYS, LOOKBACK_DAYS)
+
+
+def test_customer_360_has_the_spend_of_customer_value(spark):
+    value = [{"customer_id": "a", "gross_spend": Decimal(10)}, {"customer_id": "b", "gross_spend": Decimal(5)}]
+    without_spend = {"customer_id": "c", "gross_spend": None}
+
+    assert found(spark, customer_value=value, customer_360=[*value, without_spend]) == {}
+    assert found(spark, customer_value=value, customer_360=value[:1]) == {
+        "gross_spend of gold.customer_360 adds up to that of gold.customer_value": ["10.0000 instead of 15.0000"]
+    }
+
+
+def test_counts_of_profile_statistics_add_up_to_all(spark):
+    def counted(**by_value):
+        return [
+            {"dimension": "sex", "value": value, "attribute": "T", "count_customers": count}
+            for value, count in by_value.items()
+        ]
+
+    whole = {"dimension": "all", "value": "all", "attribute": "T", "count_customers": 5}
+    sentence = "count_customers of gold.profile_statistics adds up over the values of a dimension to that of all"
+
+    assert found(spark, profile_statistics=[whole, *counted(female=3, unknown=2)]) == {}
+    assert found(spark, profile_statistics=[whole, *counted(female=3)]) == {sentence: ["sex T: 3 instead of 5"]}
+    assert found(spark, profile_statistics=counted(female=3)) == {sentence: ["sex T: 3 instead of 0"]}
+
+
+COUNTS = {
+    "count_members": 9, "count_contacts": 8, "count_sent": 8, "count_delivered": 6, "count_bounced": 2,
+    "count_opened": 4, "count_clicked": 3, "count_unsubscribed": 1, "count_conversions": 2, "count_visitors": 5,
+}  # fmt: skip
+
+
+def result(*, dimension="all", value="all", revenue=20, **counts):
+    return {
+        "campaign_id": "C", "dimension": dimension, "value": value, "test_group": "treated",
+        "revenue": Decimal(revenue), **COUNTS, **counts,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "place"),
+    [
+        ({"count_sent": 9}, "count_sent 9 of 8"),
+        ({"count_bounced": 3}, "count_delivered + count_bounced 9 of 8"),
+        ({"count_opened": 7}, "count_opened 7 of 6"),
+        ({"count_clicked": 5}, "count_clicked 5 of 4"),
+        ({"count_unsubscribed": 7}, "count_unsubscribed 7 of 6"),
+        ({"count_conversions": 10}, "count_conversions 10 of 9"),
+        ({"count_visitors": 10}, "count_visitors 10 of 9"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_becomes_of_a_campaigns_messages_and_members_never_grows(spark, counts, place):
+    sentence = "no count of gold.campaign_results is more than the one that it is of"
+
+    assert found(spark, campaign_results=[result(), result(value="none", count_visitors=None)]) == {}
+    assert found(spark, campaign_results=[result(**counts)]) == {sentence: [f"C all all treated: {place}"]}
+
+
+@pytest.mark.parametrize("column", [*COUNTS, "revenue"])
+def test_segments_of_a_campaign_add_up_to_all(spark, column):
+    loyal = result(dimension="segment", value="Loyal")
+    lost = result(dimension="segment", value="Lost") | dict.fromkeys(COUNTS, 0) | {"revenue": Decimal(0)}
+    sentence = "counts and revenue of gold.campaign_results add up over the segments to those of all"
+    whole = 20 if column == "revenue" else COUNTS[column]
+
+    def segments(*rows):
+        return found(spark, campaign_results=[result(), *rows]).get(sentence, [])
+
+    assert segments() == []  # a lake without segments
+    assert segments(loyal, lost) == []
+    assert found(spark, campaign_results=[result(), loyal, lost]) == {}
+    too_many = lost | {column: Decimal(1) if column == "revenue" else 1}
+    assert segments(loyal, too_many) == [f"C treated {column}: {whole + 1}.0000 instead of {whole}.0000"]
+
+
+def test_a_visit_that_stands_twice_is_told(spark):
+    assert broken_keys({WEB_SESSIONS: frame(spark, WEB_SESSIONS, [visit("s"), visit("s"), visit("t")])}) == {
+        "gold.web_sessions has one row per session_id": ["1 keys stand more than once"]
+    }

@@ -76,7 +76,7 @@ def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake
 
     assert refusal.endswith(
         "zzz: unknown key; known here: churn, compared_dates, country, currency, engine, feeds, identity, name, "
-        "quality, segments, time_zone."
+        "quality, segments, time_zone, web_channels."
     )
 
 
@@ -84,6 +84,28 @@ def test_an_unknown_column_is_compared_with_the_columns_of_the_feed(lake_file):
     refusal = refusal_of(lake_file(SMALLEST + "    columns: {customer: CustomerID}\n"))
 
     assert "feeds.sales.columns.customer: unknown key; did you mean customer_id?" in refusal
+
+
+TWO_SHOPS = (
+    "name: shop\ncurrency: EUR\nfeeds:\n  web_orders: {path: a, channel: eshop, order_prefix: W}\n"
+    "  pos_sales: {path: b, channel: store, order_prefix: S}\n"
+)
+
+
+def test_a_lake_file_says_which_channels_are_the_web_shop(lake_file):
+    named = load_lake_file(lake_file(TWO_SHOPS + "web_channels: [eshop]\n"))
+    unsaid, smallest = load_lake_file(lake_file(TWO_SHOPS)), load_lake_file(lake_file(SMALLEST))
+
+    assert (named.web_channels, named.web_order_prefixes) == (("eshop",), ("W",))
+    assert (unsaid.web_channels, unsaid.web_order_prefixes) == (("web", "online"), ("",))
+    assert smallest.web_order_prefixes == ("",)
+
+
+def test_a_web_channel_that_no_feed_has_is_refused(lake_file):
+    refusal = refusal_of(lake_file(TWO_SHOPS + "web_channels: [eshop, shop]\n"))
+
+    assert "web_channels: " in refusal
+    assert "no feed of sales has the channel shop; there are eshop, store." in refusal
 
 
 def test_a_missing_key_is_named_by_its_full_path(lake_file):

@@ -10,7 +10,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
-from customerlake.gold.journeys import CONVERSION, DIMENSIONS, NO_CONVERSION, START, touchpoints
+from customerlake.gold.journeys import (
+    CONVERSION,
+    DIMENSIONS,
+    NO_CONVERSION,
+    START,
+    WEB_SHOP,
+    WebShop,
+    touchpoints,
+)
 
 CONVERSIONS = T.DecimalType(18, 6)
 WEIGHT = T.DecimalType(13, 12)
@@ -54,12 +62,14 @@ def attribution(
     period_days: int = 365,
     lookback_days: int = 30,
     half_life_days: float = 7.0,
+    shop: WebShop = WEB_SHOP,
 ) -> DataFrame:
     """Share each web order of the `period_days` up to `as_of`, and its amount, among the sessions that led to it.
 
-    A conversion is a purchase of the channel web, or one that an order event names. Its touchpoints are the sessions
-    begun in the `lookback_days` before it: of its customer, and of the visitor who ordered where they name nobody; the
-    session that ordered is among them. A conversion without any is owed to channel unknown and campaign none.
+    A conversion is a purchase by a channel of the web `shop`, or one that an order event names. Its touchpoints are the
+    sessions begun in the `lookback_days` before it: of its customer, and of the visitor who ordered where they name
+    nobody; the session that ordered is among them. A conversion without any is owed to channel unknown and campaign
+    none.
     effects: `removal_effects` of the `transitions` for the same arguments.
     Models:  first, last: all to that touchpoint; linear: equal parts; time_decay: half for each `half_life_days`
              before the last; position: 0.4 first, 0.4 last, 0.2 among those between, halves for two; markov: all
@@ -69,7 +79,7 @@ def attribution(
              graph-based online attribution modeling", International Journal of Research in Marketing 33(3).
     """
     return (
-        touchpoints(web_sessions, orders, as_of, period_days, lookback_days)
+        touchpoints(web_sessions, orders, as_of, period_days, lookback_days, shop)
         .transform(with_weights(half_life_days))
         .transform(with_credits)
         .transform(credits_by_value)

@@ -1,6 +1,6 @@
 """gold.before_after: how the key figures changed around named dates, and how much of that the date explains."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -11,13 +11,15 @@ from customerlake.contracts.table import Field, Table
 from customerlake.errors import ConfigError
 from customerlake.silver.orders import is_purchase
 
-PER_DAY = (
-    *("count_orders", "revenue", "returned_amount", "net_revenue", "active_customers", "new_customers"),
-    *("survey_answers", "tickets_opened", "tickets_solved"),
-)
-"""The columns of gold.kpis that are compared by their mean per day; a day without a row counts as zero."""
-
 AVERAGE_ORDER_VALUE = "average_order_value"
+PER_DAY = {
+    "orders": ("count_orders", "revenue", "returned_amount", "net_revenue", "active_customers", "new_customers"),
+    "survey_answers": ("survey_answers",),
+    "tickets": ("tickets_opened", "tickets_solved"),
+}
+"""The columns of gold.kpis that are compared by their mean per day, by the feed that they are made of; a day without a
+row counts as zero."""
+
 YEAR_DAYS = 364  # a year before on the same weekday
 NORMAL_975 = 1.959963984540054
 
@@ -32,11 +34,11 @@ BEFORE_AFTER = Table(
         Field("as_of", T.DateType(), "last day of the observation period"),
         Field("happened_on", T.DateType(), "the date: first day of the window after"),
         Field("window_days", T.IntegerType(), "days before the date and from it on that are compared", unit="days"),
-        Field("before", T.DoubleType(), "the metric before; null where the data does not reach the whole window"),
+        Field("before", T.DoubleType(), "the metric before; null where its feed began after the window's first day"),
         Field("after", T.DoubleType(), "the metric after"),
         Field("difference", T.DoubleType(), "after - before"),
         Field("relative_difference", T.DoubleType(), "of before, -1 upwards", unit="share"),
-        Field("before_year_ago", T.DoubleType(), "before, 364 days earlier; null where the data does not reach it"),
+        Field("before_year_ago", T.DoubleType(), "before, 364 days earlier; null where its feed began later"),
         Field("after_year_ago", T.DoubleType(), "after, 364 days earlier"),
         Field("seasonal_difference", T.DoubleType(), "after_year_ago - before_year_ago"),
         Field("adjusted_difference", T.DoubleType(), "difference - seasonal_difference"),
@@ -67,14 +69,19 @@ def before_after(
     orders: DataFrame | None = None,
     groups: DataFrame | None = None,
     *,
+    first_days: Mapping[str, date | None] | None = None,
     as_of: date,
 ) -> DataFrame:
     """Compare the days of gold.kpis of `as_of` before each named date with those from it on.
 
-    A metric whose feed the lake lacks is absent; so is a date whose window after is not over by `as_of`. Where
-    `orders` and `groups` (name of the date, customer_id, group: treated or control; one row per customer) are given,
-    revenue and count_orders are compared between the groups: per customer, what it bought in the window after less
-    what it bought before; its mean of the treated less that of the control group, with
+    A metric whose feed the lake lacks is absent; so is a date whose window after is not over by `as_of`. `first_days`
+    says when each feed of PER_DAY began (None: it brought nothing yet): the zeros of gold.kpis before that day say
+    nothing, so a window that begins earlier is unknown. A feed that it does not name began on the first day of
+    gold.kpis.
+
+    Where `orders` and `groups` (name of the date, customer_id, group: treated or control; one row per customer) are
+    given, revenue and count_orders are compared between the groups: per customer, what it bought in the window after
+    less what it bought before; its mean of the treated less that of the control group, with
     SE = sqrt(var_t / n_t + var_c / n_c) and the normal 95% interval. That is the effect of what happened as far as
     both groups would have changed alike without it; choose them by lot. Customers without an order count as zero.
 
@@ -85,7 +92,7 @@ def before_after(
     events = named_dates([one for one in dates if _last_day(one) <= as_of])
     compared = (
         kpis.where((F.col("period") == "day") & (F.col("as_of") == F.lit(as_of)))
-        .transform(daily_metrics)
+        .transform(daily_metrics(first_days or {}))
         .transform(around_dates(events))
         .transform(with_differences)
     )
@@ -144,21 +151,30 @@ def named_dates(dates: Sequence[NamedDate]) -> Column:
     return F.array(*structs).cast("array<struct<name: string, happened_on: date, window_days: int>>")
 
 
-def daily_metrics(days: DataFrame) -> DataFrame:
-    """One row per day and metric that it has: metric, day, amount; per, by how many it is divided, null for days."""
+def daily_metrics(first_days: Mapping[str, date | None]) -> Callable[[DataFrame], DataFrame]:
+    """One row per day and metric that it has: metric, day, amount; per, by how many it is divided, null for days.
+
+    Adds: began_on, the day that the metric's feed began; null where that is not known to be later than the first row.
+    """
     exact = T.DecimalType(28, 4)
-    metrics = [(name, F.col(name), F.lit(None)) for name in PER_DAY]
-    metrics.append((AVERAGE_ORDER_VALUE, F.col("revenue"), F.col("count_orders")))
+    metrics = [(feed, name, F.col(name), F.lit(None)) for feed, names in PER_DAY.items() for name in names]
+    metrics.append(("orders", AVERAGE_ORDER_VALUE, F.col("revenue"), F.col("count_orders")))
     structs = [
         F.struct(
             F.lit(name).alias("metric"),
             F.col("starts_on").alias("day"),
             amount.cast(exact).alias("amount"),
             per.cast("long").alias("per"),
+            F.lit(_began_on(feed, first_days)).cast("date").alias("began_on"),
         )
-        for name, amount, per in metrics
+        for feed, name, amount, per in metrics
     ]
-    return days.select(F.inline(F.array(*structs))).where(F.col("amount").isNotNull())
+    return lambda days: days.select(F.inline(F.array(*structs))).where(F.col("amount").isNotNull())
+
+
+def _began_on(feed: str, first_days: Mapping[str, date | None]) -> date | None:
+    """Of a feed that brought nothing yet, a day after all windows."""
+    return (first_days[feed] or date.max) if feed in first_days else None
 
 
 def around_dates(events: Column) -> Callable[[DataFrame], DataFrame]:
@@ -177,7 +193,8 @@ def around_dates(events: Column) -> Callable[[DataFrame], DataFrame]:
         count = F.coalesce(F.sum(F.when(is_inside, F.col("per"))), F.lit(0))
         is_ratio = F.col("metric") == AVERAGE_ORDER_VALUE
         divisor = F.when(is_ratio, count).otherwise(window_days)
-        return F.when(F.min("day") <= start, total / F.nullif(divisor, F.lit(0))).alias(name)
+        is_known = F.greatest(F.min("day"), F.min("began_on")) <= start  # a null is passed over
+        return F.when(is_known, total / F.nullif(divisor, F.lit(0))).alias(name)
 
     return lambda metrics: (
         metrics.withColumn("event", F.explode(events))

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from customerlake.contracts.table import MONEY
+from customerlake.gold.email_engagement import customer_of_message
 from customerlake.silver.orders import is_purchase
 
 TREATED, CONTROL, BOTH = "treated", "control", "both"
@@ -52,7 +53,7 @@ def messages_until(as_of: date) -> Callable[[DataFrame], DataFrame]:
             email_events.where(F.col("campaign_id").isNotNull() & (F.col("happened_at").cast("date") <= F.lit(as_of)))
             .groupBy("campaign_id", "message_id")
             .agg(
-                F.max("customer_id").alias("customer_id"),
+                customer_of_message().alias("customer_id"),
                 F.min(_address()).alias("address"),
                 F.min("happened_at").alias("sent_at"),
                 *[seen.alias(f"is_{fate}") for fate, seen in has.items()],
@@ -112,6 +113,19 @@ def members_of_broadcasts(messages: DataFrame) -> DataFrame:
         .groupBy("campaign_id", "customer_id")
         .agg(F.lit(TREATED).alias("test_group"), F.min("sent_at").alias("assigned_at"))
     )
+
+
+def with_broadcasts(members: DataFrame | None, messages: DataFrame | None) -> DataFrame | None:
+    """Who was in each campaign: its members, and of a campaign without any the known customers of its messages.
+
+    Grain:   one row per campaign_id and customer_id: test_group, assigned_at. None without both feeds.
+    """
+    assigned = None if members is None else members.drop("emails")
+    if messages is None or assigned is None:
+        return assigned if messages is None else messages.transform(members_of_broadcasts)
+    tested = F.broadcast(assigned.select("campaign_id").distinct())
+    broadcasts = messages.join(tested, on="campaign_id", how="left_anti").transform(members_of_broadcasts)
+    return assigned.unionByName(broadcasts)
 
 
 def with_outcomes(

@@ -127,9 +127,9 @@ def lift_of_revenue() -> dict[str, Column]:
     return {
         "_revenue_lift": difference,
         "_revenue_half": half,
-        "revenue_lift": difference,
-        "revenue_lift_low": difference - half,
-        "revenue_lift_high": difference + half,
+        "revenue_lift": _money(difference),
+        "revenue_lift_low": _money(difference - half),
+        "revenue_lift_high": _money(difference + half),
     }
 
 
@@ -153,9 +153,9 @@ def incremental() -> dict[str, Column]:
         "relative_lift": F.col("conversion_lift") / F.nullif("control_conversion_share", F.lit(0.0)),
         "is_lift_shown": (F.col("conversion_lift_low") > 0) | (F.col("conversion_lift_high") < 0),
         "incremental_conversions": F.col("conversion_lift") * n,
-        "incremental_revenue": revenue,
-        "incremental_revenue_low": revenue - half,
-        "incremental_revenue_high": revenue + half,
+        "incremental_revenue": _money(revenue),
+        "incremental_revenue_low": _money(revenue - half),
+        "incremental_revenue_high": _money(revenue + half),
         "incremental_roi": (revenue - cost) / F.nullif(cost, F.lit(0.0)),
     }
 
@@ -178,3 +178,8 @@ def warnings() -> list[Column]:
             F.col("control_count_sent") > 0, F.lit("members of the control group were mailed: the lift may be too low")
         ),
     ]
+
+
+def _money(amount: Column) -> Column:
+    """By way of more digits than MONEY has, as engines round a double in the middle of two to either side."""
+    return amount.cast("decimal(28,12)").cast(MONEY)

@@ -14,14 +14,14 @@ from customerlake.gold.campaign_contacts import (
     CONTROL,
     FATES,
     TREATED,
-    members_of_broadcasts,
     members_until,
     messages_until,
     of_members,
     window_end,
+    with_broadcasts,
     with_outcomes,
 )
-from customerlake.gold.dimensions import in_dimensions, with_segment
+from customerlake.gold.dimensions import in_dimensions
 from customerlake.silver.cleaning.money import at_days_rate
 
 COUNT, SHARE = T.LongType(), T.DoubleType()
@@ -32,8 +32,13 @@ CAMPAIGN_RESULTS = Table(
     partitioned_by=("as_of",),
     columns=(
         Field("campaign_id", T.StringType(), "campaign"),
-        Field("dimension", T.StringType(), "all or segment"),
-        Field("value", T.StringType(), "value of the dimension; `unknown` where there is none"),
+        Field("dimension", T.StringType(), "all or segment: the customer's before its first contact"),
+        Field(
+            "value",
+            T.StringType(),
+            "value of the dimension: of gold.rfm's named segments the one by the fixed scores on the day before the "
+            "contact, `No Purchase` where there was none by then; `unknown` for messages to no known member",
+        ),
         Field(
             "test_group",
             T.StringType(),
@@ -84,12 +89,12 @@ def campaign_results(
 ) -> DataFrame:
     """Sum up each campaign by test group, in all and by segment, and compare the treated with the control group.
 
-    Takes:   customer_id as resolved; `segments` (customer_id, segment), one row per customer: as of a day before the
-             campaigns, else the treatment may have moved customers between segments and no segment's lift is fair.
-             `currency`, the lake's, in which costs are stated at the rate of the campaign's first day. Where
-             email_events is None its counts are 0; where orders is None, so are conversions and revenue. Without
-             web_sessions (customer_id, started_at) what is told of visits is null; without segments there are no rows
-             of that dimension.
+    Takes:   customer_id as resolved; `segments` (campaign_id, customer_id, segment), as customers were before the
+             campaign, as `segments_before_contact` finds them: the treatment may move customers between segments, and
+             no lift by a segment of after it would be fair. `currency`, the lake's, in which costs are stated at the
+             rate of the campaign's first day. Where email_events is None its counts are 0; where orders is None, so
+             are conversions and revenue. Without web_sessions (customer_id, started_at) what is told of visits is
+             null; without segments there are no rows of that dimension.
     The lift compares all who were assigned, reached or not, as the lot drew them. See `campaign_lift` for its methods.
     """
     figures = figures_of_members_and_messages(
@@ -132,18 +137,12 @@ def figures_of_members_and_messages(
     """One row per campaign, test group and segment: all counts and sums. None without members and without messages."""
     members = None if campaign_members is None else campaign_members.transform(members_until(as_of))
     messages = None if email_events is None else email_events.transform(messages_until(as_of))
-    joined = None if members is None else members.drop("emails")
-    if messages is not None:
-        if members is None:
-            messages = messages.withColumn("test_group", F.lit(TREATED))
-            joined = messages.transform(members_of_broadcasts)
-        else:
-            tested = F.broadcast(members.select("campaign_id").distinct())
-            broadcasts = messages.join(tested, on="campaign_id", how="left_anti").transform(members_of_broadcasts)
-            joined = members.drop("emails").unionByName(broadcasts)
-            messages = messages.transform(of_members(members))
+    joined = with_broadcasts(members, messages)
     if joined is None:
         return None
+    if messages is not None:
+        is_of = (lambda sent: sent.withColumn("test_group", F.lit(TREATED))) if members is None else of_members(members)
+        messages = messages.transform(is_of)
     of_joined = joined.transform(outcomes).withColumns(
         _figures(
             members=F.lit(1),
@@ -162,10 +161,16 @@ def figures_of_members_and_messages(
 
 
 def by_segment(segments: DataFrame | None) -> Callable[[DataFrame], DataFrame]:
-    """Members or messages -> one row per campaign, test group and segment of the customer."""
-    return lambda rows: rows.transform(with_segment(segments)).transform(
-        summed_over("campaign_id", "test_group", "segment")
-    )
+    """Members or messages -> one row per campaign, test group and segment of the customer before the campaign."""
+
+    def cut(rows: DataFrame) -> DataFrame:
+        if segments is None:
+            named = rows.withColumn("segment", F.lit(None).cast("string"))
+        else:
+            named = rows.join(segments, on=["campaign_id", "customer_id"], how="left")
+        return named.transform(summed_over("campaign_id", "test_group", "segment"))
+
+    return cut
 
 
 def summed_over(*group: str) -> Callable[[DataFrame], DataFrame]:
@@ -203,8 +208,9 @@ def with_costs(groups: DataFrame) -> DataFrame:
     treated_contacts = F.sum(F.when(is_treated, F.col("count_contacts"))).over(of_campaign)
     borne = F.col("count_contacts") / F.nullif(treated_contacts.cast("double"), F.lit(0.0))
     share = F.when(F.col("dimension") == "all", F.lit(1.0)).otherwise(F.coalesce(borne, F.lit(0.0)))
-    fixed = F.when(is_treated, F.round(_own("fixed_cost").cast("double") * share, 4).cast(MONEY)).otherwise(0)
-    contact = (_own("contact_cost") * F.col("count_contacts").cast("decimal(18,0)")).cast(MONEY)
+    # decimals are rounded half up by every engine, doubles are not; both products need 38 digits at most
+    fixed = F.when(is_treated, (_own("fixed_cost") * share.cast("decimal(13,12)")).cast(MONEY)).otherwise(0)
+    contact = (_own("contact_cost") * F.col("count_contacts").cast("decimal(13,0)")).cast(MONEY)
     is_stated = F.col("fixed_cost").isNotNull() | F.col("contact_cost").isNotNull()
     return (
         groups.withColumn("_sent", F.sum("count_sent").over(of_campaign))
@@ -233,7 +239,7 @@ def with_visits(are_known: bool) -> Callable[[DataFrame], DataFrame]:
 
 def _own(cost: str) -> Column:
     """A cost in the lake's currency; eight places, as the cost of one contact may be far below a penny."""
-    return (F.coalesce(cost, F.lit(0).cast(MONEY)) * F.col("rate")).cast("decimal(18,8)")
+    return (F.coalesce(cost, F.lit(0).cast(MONEY)) * F.col("rate")).cast("decimal(24,8)")
 
 
 def with_warning(as_of: date, conversion_days: int) -> Callable[[DataFrame], DataFrame]:

@@ -1,6 +1,7 @@
 """gold.customer_360: one row per customer, all that gold knows of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 
@@ -42,6 +43,60 @@ CONTACTS = {"has_email": "email", "has_phone": "phone", "has_address": "street"}
 SHARED = ("country", "sex", "region", "city")  # silver.customers has them for everybody
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a table of scores: the day of its scoring, and its columns by their names there."""
+
+    scored_on: Field
+    columns: Mapping[str, Field]
+
+
+def _shown(what: str, of: str, columns: Mapping[str, Field]) -> Shown:
+    doc = f"as_of of the newest {of} by as_of that were there when the row was made, of which last_... are"
+    return Shown(Field(f"{what}_scored_on", T.DateType(), f"{doc}; null where it has no row of the customer"), columns)
+
+
+SCORES: Mapping[str, Shown] = {
+    "scores.segments": _shown(
+        "segment",
+        "scores.segments",
+        {
+            "segment_name": Field(
+                "last_segment_name", T.StringType(), "segment by the model, on segment_scored_on", personal="analyse"
+            )
+        },
+    ),
+    "scores.churn": _shown(
+        "churn",
+        "scores.churn",
+        {
+            "churn_probability": Field(
+                "last_churn_probability",
+                T.DoubleType(),
+                "of no order in the model's horizon after churn_scored_on",
+                unit="share",
+                personal="analyse",
+            ),
+            "risk_band": Field("last_risk_band", T.StringType(), "high, medium or low, on churn_scored_on"),
+        },
+    ),
+    "scores.outcome": _shown(
+        "outcome",
+        "scores.outcome",
+        {
+            "outcome_probability": Field(
+                "last_outcome_probability",
+                T.DoubleType(),
+                "that the outcome happens, by the attributes of outcome_scored_on",
+                unit="share",
+                personal="analyse",
+            )
+        },
+    ),
+}
+"""By the name of the table: gold knows of no model, and scores are made after it, so they may be of a day before."""
+
+
 def _columns() -> tuple[Field, ...]:
     of_customer = {c.name: c for c in CUSTOMERS.columns if c.name in (*SHARED, "first_seen_on")}
     contacts = [Field(name, T.BooleanType(), f"silver.customers has a {of}") for name, of in CONTACTS.items()]
@@ -49,6 +104,8 @@ def _columns() -> tuple[Field, ...]:
     for table in PARTS:
         for column in _added(table):
             named.setdefault(column.name, column)
+    for shown in SCORES.values():
+        named |= {column.name: column for column in (*shown.columns.values(), shown.scored_on)}
     return (*(column for column in RFM.columns if column.name in KEY), *named.values())
 
 
@@ -77,16 +134,26 @@ CUSTOMER_360 = Table(
 )
 
 
-def customer_360(customers: DataFrame, parts: Mapping[Table, DataFrame], *, as_of: date) -> DataFrame:
+def customer_360(
+    customers: DataFrame,
+    parts: Mapping[Table, DataFrame],
+    scores: Mapping[str, DataFrame] | None = None,
+    *,
+    as_of: date,
+) -> DataFrame:
     """Put the parts of `as_of` side by side; what a part does not know of a customer is null, as are parts not given.
 
     A customer is there once a line of the shop or a part tells of it. Sex, place, and whether there is an address to
     write to, are those that silver.customers now holds. Older dates keep their rows: what was known on a date.
+    Takes:   `scores` by names of SCORES, with customer_id as resolved: of each table, the newest by `as_of` are shown.
     """
     contacts = {name: F.col(of).isNotNull() for name, of in CONTACTS.items()}
     who = customers.withColumns(contacts).select("customer_id", *SHARED, "first_seen_on", *contacts)
     given = [table for table in PARTS if table in parts]
     known = reduce(lambda so_far, table: so_far.transform(_with_part(parts[table], table, as_of)), given, who)
+    newest = [rows.transform(newest_scores(SCORES[name], as_of)) for name, rows in (scores or {}).items()]
+    for beside in newest:
+        known = known.join(beside, on="customer_id", how="left")
     is_seen = [F.coalesce(F.col("first_seen_on") <= F.lit(as_of), F.lit(False))]
     missing = {name: F.lit(None) for name in CUSTOMER_360.column_names if name not in (*known.columns, "as_of")}
     return (
@@ -95,6 +162,26 @@ def customer_360(customers: DataFrame, parts: Mapping[Table, DataFrame], *, as_o
         .withColumn("first_seen_on", F.when(F.col("first_seen_on") <= F.lit(as_of), F.col("first_seen_on")))
         .transform(CUSTOMER_360.conform)
     )
+
+
+def newest_scores(shown: Shown, as_of: date) -> Callable[[DataFrame], DataFrame]:
+    """One row per customer of the newest scoring by `as_of`: what is shown of it, and its day.
+
+    Of several rows of a customer, whose numbers were found to be of one person, the greatest stands.
+    """
+    row = F.struct(*[F.col(name).alias(column.name) for name, column in shown.columns.items()])
+
+    def newest(scores: DataFrame) -> DataFrame:
+        by_then = scores.where(F.col("as_of") <= F.lit(as_of))
+        last = by_then.agg(F.max("as_of").alias("as_of"))
+        return (
+            by_then.join(F.broadcast(last), on="as_of", how="inner")
+            .groupBy("customer_id")
+            .agg(F.max(row).alias("row"), F.max("as_of").alias(shown.scored_on.name))
+            .select("customer_id", "row.*", shown.scored_on.name)
+        )
+
+    return newest
 
 
 def _with_part(part: DataFrame, table: Table, as_of: date) -> Callable[[DataFrame], DataFrame]:

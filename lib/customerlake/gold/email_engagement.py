@@ -39,16 +39,17 @@ EMAIL_ENGAGEMENT = Table(
 def email_engagement(email_events: DataFrame, *, as_of: date) -> DataFrame:
     """Count the messages to each known customer by what became of them up to and including `as_of`, in UTC days.
 
-    A message is sent on the day of its first event. Openings are what the feed calls so: some mail programs load
+    A message is to one customer, the one of its first event that names any, also where its address is shared and events
+    name several. It is sent on the day of its first event. Openings are what the feed calls so: some mail programs load
     every picture by themselves and others none, so that clicks say more of interest. Whether the customer may be
     written to is said by gold.consent_state, not here: consent may be given again after unsubscribing.
     """
     is_recent = F.datediff(F.lit(as_of), "sent_on") < 90
     return (
-        email_events.where(F.col("customer_id").isNotNull())
-        .withColumn("happened_on", F.to_date("happened_at"))
+        email_events.withColumn("happened_on", F.to_date("happened_at"))
         .where(F.col("happened_on") <= F.lit(as_of))
         .transform(messages)
+        .where(F.col("customer_id").isNotNull())
         .groupBy("customer_id")
         .agg(
             F.count("*").alias("count_emails_sent"),
@@ -76,7 +77,7 @@ def email_engagement(email_events: DataFrame, *, as_of: date) -> DataFrame:
 
 
 def messages(dated: DataFrame) -> DataFrame:
-    """One row per message to a customer: when it was sent, and the last day of each thing that happened to it."""
+    """One row per message to an address: when it was sent, and the last day of each thing that happened to it."""
     event_type = F.col("event_type")
 
     def last(kind: str) -> Column:
@@ -84,8 +85,12 @@ def messages(dated: DataFrame) -> DataFrame:
 
     kinds = ("opened", "clicked", "bounced", "complained", "unsubscribed")
     return (
-        dated.groupBy("customer_id", "message_id")
-        .agg(F.min("happened_on").alias("sent_on"), *map(last, ("delivered", *kinds)))
+        dated.groupBy("message_id", F.lower(F.trim("email")))
+        .agg(
+            customer_of_message().alias("customer_id"),
+            F.min("happened_on").alias("sent_on"),
+            *map(last, ("delivered", *kinds)),
+        )
         .withColumns(
             {
                 "is_opened": F.col("opened_on").isNotNull() | F.col("clicked_on").isNotNull(),
@@ -93,6 +98,12 @@ def messages(dated: DataFrame) -> DataFrame:
             }
         )
     )
+
+
+def customer_of_message() -> Column:
+    """Over the events of a message: the customer of the first that names one, the least of several at one instant."""
+    named = F.when(F.col("customer_id").isNotNull(), F.struct("happened_at", "customer_id"))
+    return F.min(named)["customer_id"]
 
 
 def of_delivered(count: str) -> Column:

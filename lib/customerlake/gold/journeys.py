@@ -1,6 +1,7 @@
 """From visit to order: which sessions of the web shop led to each order, and the paths that led to none."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -19,8 +20,25 @@ PATH = ("channel", "channel_before", "campaign", "campaign_before", "is_end")
 Step = Callable[[DataFrame], DataFrame]
 
 
+@dataclass(frozen=True)
+class WebShop:
+    """By what the orders of the web shop are known."""
+
+    channels: tuple[str, ...] = ("web", "online")  # values of silver.orders' channel
+    order_prefixes: tuple[str, ...] = ("",)  # what silver put before the numbers that the clickstream knows orders by
+
+
+WEB_SHOP = WebShop()
+
+
 def transitions(
-    web_sessions: DataFrame, orders: DataFrame, *, as_of: date, period_days: int = 365, lookback_days: int = 30
+    web_sessions: DataFrame,
+    orders: DataFrame,
+    *,
+    as_of: date,
+    period_days: int = 365,
+    lookback_days: int = 30,
+    shop: WebShop = WEB_SHOP,
 ) -> DataFrame:
     """How often a session of one value follows one of another, on paths that end in an order and paths that do not.
 
@@ -28,7 +46,7 @@ def transitions(
     ends where the person orders or stays away for longer than `lookback_days`.
     Grain:   one row per dimension, from_state and to_state: count_transitions. It is small: values squared at most.
     """
-    period = (as_of, period_days, lookback_days)
+    period = (as_of, period_days, lookback_days, shop)
     paths = converted_paths(web_sessions, orders, *period).unionByName(other_paths(web_sessions, orders, *period))
     steps = [step for name in DIMENSIONS for step in (step_to(name), step_out_of(name))]
     return (
@@ -40,7 +58,7 @@ def transitions(
 
 
 def touchpoints(
-    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int
+    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int, shop: WebShop
 ) -> DataFrame:
     """One row per conversion and touchpoint of it; a conversion without any has one row, of count_touchpoints 0.
 
@@ -52,7 +70,7 @@ def touchpoints(
     of_order = Window.partitionBy("order_id")
     in_time = of_order.orderBy(F.asc_nulls_last("micros"), "session_id", "person")
     return (
-        conversions(sessions, orders, as_of, period_days)
+        conversions(sessions, orders, as_of, period_days, shop)
         .withColumn("person", F.explode_outer("persons"))
         .join(sessions.withColumnRenamed("person", "session_person"), on=is_touchpoint, how="left")
         .withColumns(
@@ -81,10 +99,12 @@ def sessions_between(as_of: date, days: int) -> Step:
     )
 
 
-def conversions(sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int) -> DataFrame:
+def conversions(sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, shop: WebShop) -> DataFrame:
     """One row per web order of the period: order_id, amount, converted_micros, persons whose sessions lead to it."""
+    ids = F.array(*[F.concat(F.lit(prefix), F.col("number")) for prefix in shop.order_prefixes])
     ordered_in = (
-        sessions.select(F.explode("order_ids").alias("order_id"), "micros", "session_id", "person", "visitor")
+        sessions.select(F.explode("order_ids").alias("number"), "micros", "session_id", "person", "visitor")
+        .withColumn("order_id", F.explode(ids))
         .groupBy("order_id")
         .agg(F.min(F.struct("micros", "session_id", "person", "visitor")).alias("session"))
     )
@@ -95,7 +115,7 @@ def conversions(sessions: DataFrame, orders: DataFrame, as_of: date, period_days
         orders.where(is_purchase() & F.col("ordered_on").between(F.lit(first_day), F.lit(as_of)))
         .select("order_id", "customer_id", "ordered_at", F.col("channel").alias("sold_by"), "amount")
         .join(ordered_in, on="order_id", how="left")
-        .where((F.col("sold_by") == "web") | F.col("session").isNotNull())
+        .where(F.col("sold_by").isin(*shop.channels) | F.col("session").isNotNull())
         .select(
             "order_id",
             "amount",
@@ -107,12 +127,12 @@ def conversions(sessions: DataFrame, orders: DataFrame, as_of: date, period_days
 
 
 def converted_paths(
-    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int
+    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int, shop: WebShop
 ) -> DataFrame:
     """One row per touchpoint of each conversion: its values, those before it, and whether it ends the path."""
     in_time = Window.partitionBy("order_id").orderBy("place")
     return (
-        touchpoints(web_sessions, orders, as_of, period_days, lookback_days)
+        touchpoints(web_sessions, orders, as_of, period_days, lookback_days, shop)
         .where("count_touchpoints > 0")
         .withColumns({f"{name}_before": F.lag(name).over(in_time) for name in DIMENSIONS})
         .withColumn("is_end", F.col("place") == F.col("count_touchpoints"))
@@ -121,11 +141,11 @@ def converted_paths(
 
 
 def other_paths(
-    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int
+    web_sessions: DataFrame, orders: DataFrame, as_of: date, period_days: int, lookback_days: int, shop: WebShop
 ) -> DataFrame:
     """One row per session of the period that is no touchpoint, as `converted_paths` has them."""
     sessions = web_sessions.transform(sessions_between(as_of, period_days + lookback_days))
-    converted = conversions(sessions, orders, as_of, period_days).select(
+    converted = conversions(sessions, orders, as_of, period_days, shop).select(
         F.explode("persons").alias("person"), F.col("converted_micros").alias("micros"), F.lit(1).alias("conversion")
     )
     in_time = Window.partitionBy("person").orderBy("micros", F.asc_nulls_first("conversion"), "session_id")

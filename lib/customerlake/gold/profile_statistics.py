@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MONEY, Field, Table
+from customerlake.gold.demographics import age_band
 from customerlake.gold.dimensions import in_dimensions
-from customerlake.gold.segment_rules import age_band
 
 PROFILE_STATISTICS = Table(
     name="gold.profile_statistics",

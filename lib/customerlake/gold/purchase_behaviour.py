@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
+from customerlake.gold.favourites import TOP, categories, favourites
 from customerlake.gold.rfm import purchases_until
 from customerlake.gold.usual_prices import price_paid, with_usual_prices
 
@@ -38,6 +39,7 @@ PURCHASE_BEHAVIOUR = Table(
             T.StringType(),
             "product in most orders; the one of the higher spend, then of the lower code, on a tie",
         ),
+        *TOP,
         Field("favourite_hour", T.IntegerType(), "hour of day with most orders; the earliest on a tie", unit="hour"),
         Field(
             "favourite_weekday",
@@ -91,8 +93,8 @@ def purchase_behaviour(
 ) -> DataFrame:
     """Describe how each known customer buys, from purchases and their lines up to and including `as_of`.
 
-    Hours are those of `time_zone`. Without cancellations, product_list or usual_prices (as the function below makes
-    them) the columns that are made of them are null.
+    Hours, and the weekdays of favourites and peak, are those of `time_zone`. Without cancellations, product_list or
+    usual_prices (as the function below makes them) the columns that are made of them are null.
     Source:  usual price as a reference price that past prices make: Winer (1986), "A reference price model of brand
              choice for frequently purchased products", Journal of Consumer Research 13(2); entropy: Shannon (1948),
              "A mathematical theory of communication", Bell System Technical Journal 27.
@@ -105,7 +107,7 @@ def purchase_behaviour(
         .join(purchases.transform(favourite_times(time_zone)), on="customer_id", how="inner")
         .join(purchases.transform(channels), on="customer_id", how="inner")
         .join(purchases.transform(return_habit(cancellations, as_of)), on="customer_id", how="left")
-        .join(products.transform(favourite_products), on="customer_id", how="left")
+        .join(products.transform(favourites(product_list)), on="customer_id", how="left")
         .join(products.transform(price_habit(usual_prices)), on="customer_id", how="left")
         .join(products.transform(category_mix(product_list)), on="customer_id", how="left")
         .withColumns(
@@ -169,7 +171,7 @@ def baskets(purchases: DataFrame) -> DataFrame:
 
 def favourite_times(time_zone: str) -> Callable[[DataFrame], DataFrame]:
     """One row per customer: the hour, the weekday and the hour of the week with most orders."""
-    hour, weekday = local_hour(time_zone), iso_weekday("ordered_on")
+    hour, weekday = local_hour(time_zone), local_weekday(time_zone)
 
     def favourites(purchases: DataFrame) -> DataFrame:
         hours = purchases.transform(most_frequent("favourite_hour", hour))
@@ -189,9 +191,14 @@ def local_hour(time_zone: str) -> Column:
     return F.hour(F.from_utc_timestamp("ordered_at", time_zone))
 
 
-def iso_weekday(name: str) -> Column:
+def local_weekday(time_zone: str) -> Column:
+    """Weekday of ordered_at where the clocks show `time_zone`: of the day that `local_hour` is an hour of."""
+    return iso_weekday(F.to_date(F.from_utc_timestamp("ordered_at", time_zone)))
+
+
+def iso_weekday(day: str | Column) -> Column:
     """1 Monday to 7 Sunday. Made of dayofweek, because sail 0.7 says -1 for the weekday of a Sunday."""
-    return (F.dayofweek(name) + 5) % 7 + 1
+    return (F.dayofweek(day) + 5) % 7 + 1
 
 
 def most_frequent(name: str, value: Column) -> Callable[[DataFrame], DataFrame]:
@@ -289,6 +296,8 @@ def category_mix(product_list: DataFrame | None) -> Callable[[DataFrame], DataFr
     evenness = F.log2(F.sum(lines)) - F.sum((lines * F.log2(lines)).cast("decimal(28,12)")).cast("double") / F.sum(
         lines
     )
+    # as a decimal, which every engine rounds half up
+    rounded = F.round(evenness.cast("decimal(28,12)"), 6).cast("double")
 
     def mix(products: DataFrame) -> DataFrame:
         if product_list is None:
@@ -300,38 +309,14 @@ def category_mix(product_list: DataFrame | None) -> Callable[[DataFrame], DataFr
             .groupBy("customer_id")
             .agg(
                 F.count("*").alias("count_categories"),
-                F.when(F.count("*") == 1, F.lit(0.0)).otherwise(F.round(evenness, 6)).alias("category_entropy"),
+                F.when(F.count("*") == 1, F.lit(0.0)).otherwise(rounded).alias("category_entropy"),
             )
         )
 
     return mix
 
 
-def categories(product_list: DataFrame) -> DataFrame:
-    """One row per product_id, in capitals as lines have it: category; the least where spellings of the code differ."""
-    return (
-        product_list.where(F.col("category").isNotNull())
-        .groupBy(F.upper("product_id").alias("product_id"))
-        .agg(F.min("category").alias("category"))
-    )
-
-
 def unknown(**types: str) -> Callable[[DataFrame], DataFrame]:
     """No rows, of customer_id and these columns: what cannot be said without its input."""
     nulls = [F.lit(None).cast(type_).alias(name) for name, type_ in types.items()]
     return lambda df: df.select("customer_id", *nulls).where(F.lit(False))
-
-
-def favourite_products(products: DataFrame) -> DataFrame:
-    """One row per customer who bought a product: how many different ones, and the one in most orders."""
-    best_first = Window.partitionBy("customer_id").orderBy(F.desc("count_orders"), F.desc("spend"), F.asc("product_id"))
-    return (
-        products.groupBy("customer_id", "product_id")
-        .agg(F.countDistinct("order_id").alias("count_orders"), F.sum("amount").alias("spend"))
-        .withColumn("place", F.row_number().over(best_first))
-        .groupBy("customer_id")
-        .agg(
-            F.count("*").alias("count_distinct_products"),
-            F.max(F.when(F.col("place") == 1, F.col("product_id"))).alias("favourite_product_id"),
-        )
-    )

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, MONEY, Field, Table
-from customerlake.gold.purchase_behaviour import iso_weekday, local_hour
+from customerlake.gold.purchase_behaviour import local_hour, local_weekday
 from customerlake.silver.orders import is_purchase
 
 PURCHASE_HOURS = Table(
@@ -40,7 +40,7 @@ def purchase_hours(orders: DataFrame, *, as_of: date, time_zone: str = "UTC") ->
         orders.where(is_purchase() & (F.col("ordered_on") <= F.lit(as_of)))
         .groupBy(
             F.coalesce("channel", F.lit("unknown")).alias("channel"),
-            iso_weekday("ordered_on").alias("weekday"),
+            local_weekday(time_zone).alias("weekday"),
             local_hour(time_zone).alias("hour"),
         )
         .agg(F.count("*").alias("count_orders"), F.sum("amount").cast(MONEY).alias("revenue"))

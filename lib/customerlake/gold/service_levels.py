@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
-from customerlake.gold.dimensions import in_dimensions
+from customerlake.gold.dimensions import in_dimensions, with_segment
 
 COUNT, SHARE, HOURS = T.LongType(), T.DoubleType(), T.DoubleType()
 SERVICE_LEVELS = Table(
@@ -18,8 +18,8 @@ SERVICE_LEVELS = Table(
     partitioned_by=("as_of",),
     columns=(
         Field("month", T.DateType(), "first day of the month"),
-        Field("dimension", T.StringType(), "all, channel, category or priority"),
-        Field("value", T.StringType(), "value of the dimension; `unknown` where the ticket has none"),
+        Field("dimension", T.StringType(), "all, channel, category, priority or segment: the customer's as of as_of"),
+        Field("value", T.StringType(), "value of the dimension; `unknown` where there is none"),
         Field("as_of", T.DateType(), "last day of the observation period"),
         Field("count_opened", COUNT, "tickets opened in the month"),
         Field("count_solved", COUNT, "tickets (last) solved in the month, whenever opened"),
@@ -43,17 +43,23 @@ DIMENSIONS = ("channel", "category", "priority")
 MICROS_PER_HOUR = 3_600_000_000
 
 
-def service_levels(tickets: DataFrame, *, as_of: date, target_hours: float = 24.0) -> DataFrame:
-    """Count tickets by month, in all and by channel, category and priority, as they stood at the end of `as_of`.
+def service_levels(
+    tickets: DataFrame, segments: DataFrame | None = None, *, as_of: date, target_hours: float = 24.0
+) -> DataFrame:
+    """Count tickets by month, in all and by several dimensions, as they stood at the end of `as_of`.
 
+    Takes:   tickets with customer_id as resolved; `segments` (customer_id, segment), one row per customer, or None:
+             then there are no rows of the dimension segment.
     Response is told by the month of opening and resolution by the month of solution: the latter so that tickets which
     are still open do not make the last months look fast. Percentiles are exact and interpolated. Times that run
     backwards are left out of them.
     """
+    dimensions = DIMENSIONS if segments is None else (*DIMENSIONS, "segment")
     return (
         tickets.transform(tickets_until(as_of))
         .withColumn("is_in_time", is_answered_in_time(as_of, target_hours))
-        .transform(in_dimensions(*DIMENSIONS))
+        .transform(with_segment(segments))
+        .transform(in_dimensions(*dimensions))
         .transform(openings_and_solutions)
         .transform(figures_by_month)
         .transform(every_month_until(as_of))

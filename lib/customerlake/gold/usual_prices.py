@@ -1,7 +1,8 @@
 """gold.usual_prices: what products usually cost, from month to month."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -45,11 +46,19 @@ def renewed_prices(known: DataFrame, order_lines: DataFrame, *, months: Collecti
     return others.unionByName(anew).transform(with_months_before(as_of))
 
 
-def lines_repriced(order_lines: DataFrame, changed_lines: DataFrame) -> DataFrame:
-    """Lines whose usual price may be another now: of a product in the months after one in which its lines changed."""
+def lines_repriced_by(changed: Sequence[DataFrame], order_lines: DataFrame) -> DataFrame | None:
+    """Lines whose usual price may be another now: of a product, in the months after one in which its lines changed.
+
+    `changed` is looked at once for its first month, so that on most days no line has to be read; None: there are none.
+    """
+    touched = reduce(DataFrame.unionByName, [part.select("product_id", "ordered_on") for part in changed])
+    (first,) = touched.agg(F.min("ordered_on").alias("day")).collect()
+    if first["day"] is None:
+        return None
     month = F.trunc("ordered_on", "month")
-    changed = changed_lines.groupBy("product_id").agg(F.min(month).alias("changed_from"))
-    return order_lines.join(changed, on="product_id", how="inner").where(month > F.col("changed_from"))
+    changed_from = touched.groupBy("product_id").agg(F.min(month).alias("changed_from"))
+    later = order_lines.where(F.col("ordered_month") > F.lit(first["day"].replace(day=1)))
+    return later.join(changed_from, on="product_id", how="inner").where(month > F.col("changed_from"))
 
 
 def median_prices(as_of: date) -> Callable[[DataFrame], DataFrame]:

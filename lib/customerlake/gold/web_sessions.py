@@ -21,7 +21,7 @@ WEB_SESSIONS = Table(
         Field(
             "customer_id",
             T.StringType(),
-            "customer last seen in the session; else the only one ever seen of the visitor; else null",
+            "customer last seen in the session; else the only one ever seen of the visitor, also later; else null",
             personal="identify",
         ),
         Field("started_at", T.TimestampType(), "instant of its first event", unit="UTC"),
@@ -62,12 +62,15 @@ def web_sessions(web_events: DataFrame, *, as_of: date | None = None, time_zone:
     """Cut each visitor's events into sessions: all, or those up to and including `as_of` (UTC).
 
     A session ends after more than 30 minutes without an event, at midnight in `time_zone`, and where another channel
-    or campaign brings the visitor back. Its source is the first that its events name; then a campaign_id that differs
+    or campaign brings the visitor back. Of an event_id that stands twice (sent again with another month's time) the
+    event of the later time holds. A session's source is the first that its events name; then a campaign_id that differs
     (also from none) starts a new session, and so does a channel that differs. Null names nothing, and `direct` after
     another channel does not either. Events alike in SAME_EVENT and within a second of each other are one.
 
     Rows of a visitor depend on that visitor's events alone: hand in all of them, and replace all its sessions, because
-    a late event may join two sessions or move the start of one.
+    a late event may join two sessions or move the start of one. Whose a visitor is, is known as of all events handed
+    in: a login names the visitor's earlier sessions too. So what is built of this table for a past as_of tells no
+    later visit, but may know by a later login whose a visit was, as silver.identities does.
     Source:  "How a web session is defined in Universal Analytics", Google Analytics Help.
     """
     return (
@@ -89,6 +92,8 @@ def single_events(as_of: date | None) -> Callable[[DataFrame], DataFrame]:
         if as_of is not None:
             known = web_events.where(F.col("happened_at") < F.lit(as_of + timedelta(days=1)).cast("timestamp"))
         events = known.repartition("visitor_id")  # one shuffle serves all the windows and sums that follow
+        latest = F.max("happened_at").over(Window.partitionBy("visitor_id", "event_id"))
+        events = events.withColumn("latest", latest).where(F.col("happened_at") == F.col("latest")).drop("latest")
         return (
             near_duplicates(
                 events, id="event_id", same=SAME_EVENT, at="happened_at", within_seconds=REPEATED_WITHIN_SECONDS
