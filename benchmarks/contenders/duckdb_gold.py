@@ -256,7 +256,7 @@ AFFINITY = """
     ), one_way AS (
         SELECT a.product_id AS one, b.product_id AS two, count(*) AS count_baskets
         FROM items AS a JOIN items AS b ON a.order_id = b.order_id AND a.product_id < b.product_id
-        GROUP BY ALL HAVING count(*) >= 20
+        GROUP BY ALL HAVING count(*) >= greatest(20, 0.001 * (SELECT count(DISTINCT order_id) FROM baskets))
     ), pairs AS (
         SELECT one AS product_id, two AS other_product_id, count_baskets FROM one_way
         UNION ALL SELECT two, one, count_baskets FROM one_way

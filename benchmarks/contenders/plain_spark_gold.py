@@ -390,20 +390,20 @@ def product_affinity(lines: DataFrame) -> DataFrame:
         .drop("products")
     )
     frequent = baskets.groupBy("product_id").agg(F.count("*").alias("baskets")).where("baskets >= 50")
+    total = baskets.agg(F.countDistinct("order_id")).first()[0]
     items = baskets.join(F.broadcast(frequent.select("product_id")), on="product_id", how="left_semi")
     one_way = (
         items.join(items.withColumnRenamed("product_id", "other_product_id"), on="order_id", how="inner")
         .where("product_id < other_product_id")
         .groupBy("product_id", "other_product_id")
         .agg(F.count("*").alias("count_baskets"))
-        .where("count_baskets >= 20")
+        .where(F.col("count_baskets") >= max(20, 0.001 * total))
     )
     both_ways = F.array(F.array("product_id", "other_product_id"), F.array("other_product_id", "product_id"))
     of_product = frequent.withColumnRenamed("baskets", "count_product_baskets")
     of_other = frequent.select(
         F.col("product_id").alias("other_product_id"), F.col("baskets").alias("count_other_baskets")
     )
-    total = baskets.agg(F.countDistinct("order_id")).first()[0]
     both, other = F.col("count_baskets"), F.col("count_other_baskets")
     return (
         one_way.select(F.explode(both_ways).alias("pair"), "count_baskets")

@@ -3,6 +3,7 @@
 Where the last date's rows stand, only customers, months and orders that were touched since are looked at again.
 """
 
+from contextlib import ExitStack
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -12,7 +13,14 @@ from customerlake.gold.product_affinity import PRODUCT_AFFINITY, product_affinit
 from customerlake.gold.product_pairs import PRODUCT_PAIRS, product_pairs, recounted_pairs
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR, purchase_behaviour
 from customerlake.gold.purchase_hours import PURCHASE_HOURS, purchase_hours
-from customerlake.gold.touched import carried, changed_or_new, only_of, touched_customers
+from customerlake.gold.touched import (
+    OF_LINES,
+    carried,
+    changed_or_new,
+    lines_of,
+    only_of,
+    touched_customers,
+)
 from customerlake.gold.usual_prices import USUAL_PRICES, lines_repriced_by, renewed_prices, usual_prices
 from customerlake.runtime import job
 from customerlake.runtime.run import Increment
@@ -42,17 +50,18 @@ def build_prices(run: job.Run, lines: DataFrame, increment: Increment | None) ->
         run.replace(USUAL_PRICES, usual_prices(lines, as_of=run.as_of))
         return
     month = F.trunc("ordered_on", "month").alias("month")
-    touched = lines_touched(run, lines, increment)
+    touched = lines_touched(run, increment)
     months = {row["month"] for part in touched for row in part.select(month).distinct().collect()}
     known = run.read(USUAL_PRICES).where(F.col("as_of") == F.lit(increment.since))
     concerned = lines.where(F.col("ordered_month").isin(list(months)))  # so that no other partition is read
     run.replace(USUAL_PRICES, renewed_prices(known, concerned, months=months, as_of=run.as_of))
 
 
-def lines_touched(run: job.Run, lines: DataFrame, increment: Increment) -> list[DataFrame]:
-    named = of_number(run.read(IDENTITIES))
-    changes = increment.changes[ORDER_LINES]
-    return changed_or_new(lines, changes, "ordered_on", since=increment.since, as_of=run.as_of, named=named)
+def lines_touched(run: job.Run, increment: Increment) -> list[DataFrame]:
+    """Lines that came or went, or count for the first time, of whatever customer."""
+    changes, named = increment.changes[ORDER_LINES], of_number(run.read(IDENTITIES))
+    dates = increment.since, run.as_of
+    return changed_or_new(ORDER_LINES, run.read(ORDER_LINES), changes, "ordered_on", dates=dates, named=named)
 
 
 def build_behaviour(run: job.Run, lines: DataFrame, increment: Increment | None) -> None:
@@ -62,8 +71,11 @@ def build_behaviour(run: job.Run, lines: DataFrame, increment: Increment | None)
         made = purchase_behaviour(orders, lines, cancelled, listed, prices, as_of=run.as_of, time_zone=zone)
         run.replace(PURCHASE_BEHAVIOUR, made)
         return
-    with run.lake.computed_once(customers_touched(run, lines, increment)) as touched:
-        inputs = (orders.transform(only_of(touched)), lines.transform(only_of(touched)), cancelled, listed, prices)
+    with ExitStack() as held:
+        touched = held.enter_context(run.lake.computed_once(customers_touched(run, lines, increment)))
+        of_touched = run.read(ORDER_LINES).transform(lines_of(touched, run.read(IDENTITIES)))
+        their_lines = held.enter_context(run.lake.computed_once(of_touched.select(*OF_LINES)))
+        inputs = (orders.transform(only_of(touched)), their_lines, cancelled, listed, prices)
         made = purchase_behaviour(*inputs, as_of=run.as_of, time_zone=zone)
         others = run.read(PURCHASE_BEHAVIOUR).transform(carried(touched, since=increment.since, as_of=run.as_of))
         run.replace(PURCHASE_BEHAVIOUR, made.unionByName(others))
@@ -71,12 +83,12 @@ def build_behaviour(run: job.Run, lines: DataFrame, increment: Increment | None)
 
 def customers_touched(run: job.Run, lines: DataFrame, increment: Increment) -> DataFrame:
     """Whose orders, lines, returns, names or usual prices changed, or count for the first time."""
-    changes, since, as_of = increment.changes, increment.since, run.as_of
-    orders, cancelled, of_lines = run.read(ORDERS), run.read(CANCELLATIONS), lines_touched(run, lines, increment)
-    returns = changed_or_new(cancelled, changes[CANCELLATIONS], "cancelled_on", since=since, as_of=as_of)
+    changes, dates = increment.changes, (increment.since, run.as_of)
+    orders, cancelled, of_lines = run.read(ORDERS), run.read(CANCELLATIONS), lines_touched(run, increment)
+    returns = changed_or_new(CANCELLATIONS, cancelled, changes[CANCELLATIONS], "cancelled_on", dates=dates)
     taken_back = [part.select(F.col("cancelled_order_id").alias("order_id")) for part in returns]
     return touched_customers(
-        *changed_or_new(orders, changes[ORDERS], "ordered_on", since=since, as_of=as_of),
+        *changed_or_new(ORDERS, orders, changes[ORDERS], "ordered_on", dates=dates),
         *of_lines,
         *[orders.join(part, on="order_id", how="left_semi") for part in taken_back],
         changes[IDENTITIES].rows(),
@@ -89,7 +101,7 @@ def build_pairs(run: job.Run, lines: DataFrame, increment: Increment | None) -> 
         run.overwrite(PRODUCT_PAIRS, product_pairs(lines, as_of=run.as_of))
         return
     changes, kept = increment.changes[ORDER_LINES], ["order_line_id", "order_id", "product_id", "ordered_on"]
-    orders = [part.select("order_id") for part in lines_touched(run, lines, increment)]
+    orders = [part.select("order_id") for part in lines_touched(run, increment)]
     of_orders = lines.join(reduce(DataFrame.unionByName, orders).distinct(), on="order_id", how="left_semi")
     with run.lake.computed_once(of_orders.select(*kept, "is_sale", "is_product")) as now:
         before = now

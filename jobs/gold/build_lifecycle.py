@@ -73,7 +73,7 @@ def customers_touched(run: job.Run, first_seen: DataFrame, increment: Increment)
     orders, records = run.read(ORDERS), increment.changes[CUSTOMER_RECORDS].rows()
     identities, key = run.read(IDENTITIES), ["source", "source_record_id"]
     return touched_customers(
-        *changed_or_new(orders, increment.changes[ORDERS], "ordered_on", since=increment.since, as_of=run.as_of),
+        *changed_or_new(ORDERS, orders, increment.changes[ORDERS], "ordered_on", dates=(increment.since, run.as_of)),
         increment.changes[IDENTITIES].rows(),
         None if records is None else identities.join(records.select(*key), on=key, how="left_semi"),
         first_seen.where(counts_first("first_seen_on", since=increment.since, as_of=run.as_of)),

@@ -4,6 +4,7 @@ Where the last date's rows stand, only customers touched since are looked at aga
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from pyspark.sql import DataFrame
 
@@ -12,7 +13,16 @@ from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.demographics import age_band
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.segment_rules import OWN_SEGMENTS, SEGMENT_RULES, own_segments, segment_rules
-from customerlake.gold.touched import Named, carried, changed_or_new, counts_first, only_of, touched_customers
+from customerlake.gold.touched import (
+    OF_LINES,
+    Named,
+    carried,
+    changed_or_new,
+    counts_first,
+    lines_of,
+    only_of,
+    touched_customers,
+)
 from customerlake.gold.usual_prices import USUAL_PRICES, lines_repriced_by
 from customerlake.runtime import job
 from customerlake.runtime.run import Increment
@@ -53,8 +63,12 @@ def main(run: job.Run) -> None:
     if increment is None:
         run.replace(OWN_SEGMENTS, build(run, inputs))
     else:
-        with run.lake.computed_once(customers_touched(run, inputs, named, increment)) as touched:
-            made = build(run, {table: rows.transform(only_of(touched)) for table, rows in inputs.items()})
+        with ExitStack() as held:
+            touched = held.enter_context(run.lake.computed_once(customers_touched(run, inputs, named, increment)))
+            of_touched = {table: rows.transform(only_of(touched)) for table, rows in inputs.items()}
+            their_lines = run.read(ORDER_LINES).transform(lines_of(touched, identities)).select(*OF_LINES)
+            of_touched[ORDER_LINES] = held.enter_context(run.lake.computed_once(their_lines))
+            made = build(run, of_touched)
             others = run.read(OWN_SEGMENTS).transform(carried(touched, since=increment.since, as_of=run.as_of))
             run.replace(OWN_SEGMENTS, made.unionByName(others))
     run.replace(SEGMENT_RULES, segment_rules(run.read(OWN_SEGMENTS), as_of=run.as_of))
@@ -98,14 +112,9 @@ def customers_touched(
 ) -> DataFrame:
     """Whose rows, names or usual prices changed, or count for the first time, and who has come to another age band."""
     since, as_of, customers = increment.since, run.as_of, inputs[CUSTOMERS]
+    dates = since, as_of
     touched = {
-        table: [
-            part
-            for day in days
-            for part in changed_or_new(
-                run.read(table), increment.changes[table], day, since=since, as_of=as_of, named=named[table]
-            )
-        ]
+        table: changed_or_new(table, run.read(table), increment.changes[table], *days, dates=dates, named=named[table])
         for table, days in DAYS.items()
     }
     is_of_another_age = ~age_band(since).eqNullSafe(age_band(as_of))

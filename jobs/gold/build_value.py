@@ -78,13 +78,12 @@ def with_others(
 def customers_touched(run: job.Run, increment: Increment) -> DataFrame:
     """Whose orders or lines changed or count for the first time, and who has orders that are no longer recent."""
     orders, since, as_of = run.read(ORDERS), increment.since, run.as_of
-    lines = changed_or_new(
-        run.read(ORDER_LINES), increment.changes[ORDER_LINES], "ordered_on", since=since, as_of=as_of
-    )
+    changes, dates = increment.changes, (since, as_of)
+    lines = changed_or_new(ORDER_LINES, run.read(ORDER_LINES), changes[ORDER_LINES], "ordered_on", dates=dates)
     orders_of_lines = reduce(DataFrame.unionByName, [part.select("order_id") for part in lines])
     gone_by = F.date_add("ordered_on", RECENT_DAYS)
     return touched_customers(
-        *changed_or_new(orders, increment.changes[ORDERS], "ordered_on", since=since, as_of=as_of),
+        *changed_or_new(ORDERS, orders, changes[ORDERS], "ordered_on", dates=dates),
         orders.join(orders_of_lines, on="order_id", how="left_semi"),
         orders.where((gone_by > F.lit(since)) & (gone_by <= F.lit(as_of))),
     )

@@ -19,13 +19,16 @@ def baskets(*products, on=AS_OF):
     return [(str(n), on, True, True, product) for n, basket in enumerate(products) for product in basket]
 
 
-def affinity(spark, lines, *, as_of=AS_OF, most_products=100, least_product_baskets=1, least_baskets=1):
+def affinity(
+    spark, lines, *, as_of=AS_OF, most_products=100, least_product_baskets=1, least_baskets=1, least_support=0.0
+):
     rows = spark.createDataFrame(lines, LINES)
     return product_affinity(
         product_pairs(rows, as_of=as_of, most_products=most_products),
         as_of=as_of,
         least_product_baskets=least_product_baskets,
         least_baskets=least_baskets,
+        least_support=least_support,
     )
 
 
@@ -50,6 +53,13 @@ def test_two_lines_of_a_product_are_one(spark):
 
 def test_every_pair_of_a_basket_counts(spark):
     assert len(counts(affinity(spark, baskets("PQRS")))) == 12
+
+
+@pytest.mark.parametrize(("least", "has_pair"), [(0.25, True), (0.26, False)])
+def test_a_pair_in_too_small_a_share_of_all_baskets_has_no_row(spark, least, has_pair):
+    found = affinity(spark, baskets("PQ", "P", "Q", "R"), least_support=least)
+
+    assert (("P", "Q") in counts(found)) is has_pair
 
 
 def test_a_basket_of_too_many_products_is_left_out_of_every_count(spark):
@@ -129,7 +139,7 @@ def test_real_pairs_are_what_sql_says_from_their_definition(real_lake, as_of):
         ), pairs AS (
             SELECT a.product_id, b.product_id AS other_product_id, count(*) AS count_baskets
             FROM items AS a JOIN items AS b USING (order_id) WHERE a.product_id <> b.product_id
-            GROUP BY a.product_id, b.product_id HAVING count(*) >= 20
+            GROUP BY a.product_id, b.product_id HAVING count(*) >= greatest(20, 0.001 * (SELECT count(*) FROM baskets))
         )
         SELECT pairs.*, DATE '{as_of}' AS as_of,
             one.baskets AS count_product_baskets, two.baskets AS count_other_baskets,

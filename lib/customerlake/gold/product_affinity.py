@@ -29,12 +29,18 @@ PRODUCT_AFFINITY = Table(
 
 
 def product_affinity(
-    product_pairs: DataFrame, *, as_of: date, least_product_baskets: int = 50, least_baskets: int = 20
+    product_pairs: DataFrame,
+    *,
+    as_of: date,
+    least_product_baskets: int = 50,
+    least_baskets: int = 20,
+    least_support: float = 0.001,
 ) -> DataFrame:
     """Say of the pairs counted up to `as_of` how often they are in one basket, beside what chance would bring together.
 
     Orders of known and anonymous customers count, but for baskets too large for gold.product_pairs. Products in fewer
-    than `least_product_baskets`, and pairs in fewer than `least_baskets`, have no rows: lift over few is chance.
+    than `least_product_baskets`, and pairs in fewer than `least_baskets` or than `least_support` of all baskets, have
+    no rows: lift over few is chance, and a large shop would have millions of pairs that matter to nobody.
     Source:  Agrawal, Imielinski & Swami (1993), "Mining association rules between sets of items in large databases",
              SIGMOD; lift: Brin, Motwani, Ullman & Tsur (1997), "Dynamic itemset counting and implication rules for
              market basket data", SIGMOD.
@@ -45,10 +51,11 @@ def product_affinity(
     both, product, other = (F.col(f"count_{of}baskets") for of in ("", "product_", "other_"))
     return (
         product_pairs.where((first != BASKET) & (baskets >= least_baskets))
+        .join(F.broadcast(total), how="cross")
+        .where(baskets >= least_support * F.col("all_baskets"))
         .transform(both_ways)
         .join(of_products.select(second.alias("product_id"), baskets.alias("count_product_baskets")), on="product_id")
         .join(of_products.select("other_product_id", baskets.alias("count_other_baskets")), on="other_product_id")
-        .join(F.broadcast(total), how="cross")
         .withColumns(
             {
                 "as_of": F.lit(as_of),
@@ -64,6 +71,9 @@ def product_affinity(
 def both_ways(pairs: DataFrame) -> DataFrame:
     """Each pair twice: either product as product_id."""
     turned = pairs.select(
-        F.col("other_product_id").alias("product_id"), F.col("product_id").alias("other_product_id"), "count_baskets"
+        F.col("other_product_id").alias("product_id"),
+        F.col("product_id").alias("other_product_id"),
+        "count_baskets",
+        "all_baskets",
     )
-    return pairs.select("product_id", "other_product_id", "count_baskets").unionByName(turned)
+    return pairs.select(*turned.columns).unionByName(turned)
