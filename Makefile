@@ -12,6 +12,10 @@ JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
 SERVERS := $(VENV)/.servers
 
+# Most tests wait for small queries: two processes take little more than half the time. Those of one file, and those
+# over one lake that takes long to build, stay together (tests/conftest.py).
+TWO_AT_ONCE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bundle lock wheel deploy clean
 
@@ -26,9 +30,9 @@ run: $(JARS) ## run the pipeline over the demo lake; ARGS= for the command's own
 
 test: $(SERVERS) ## run the tests on the fast engine, then on JVM Spark; ARGS= for pytest's options
 	@echo "Tests on the fast engine (sail):"
-	@$(VENV)/bin/pytest --quiet --engine sail $(ARGS)
+	@$(VENV)/bin/pytest --quiet --engine sail $(TWO_AT_ONCE) $(ARGS)
 	@echo "Tests on JVM Spark with Delta, the reference, with the models:"
-	@$(VENV)/bin/pytest --quiet --engine spark $(ARGS)
+	@$(VENV)/bin/pytest --quiet --engine spark $(TWO_AT_ONCE) $(ARGS)
 
 check: $(PACKAGES) ## lint, format, types and layers; needs no Java
 	$(VENV)/bin/ruff check .

@@ -53,6 +53,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if left_out in item.keywords:
             item.add_marker(pytest.mark.skip(reason=reason))
+        item.add_marker(pytest.mark.xdist_group(_built_once(item)))
+
+
+def _built_once(item: pytest.Item) -> str:
+    """What a process builds for this test: a lake that many files read, else what its own file shares."""
+    used = getattr(item, "fixturenames", ())
+    return next((lake for lake in ("real_lake", "trained_lake") if lake in used), item.nodeid.partition("::")[0])
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ from customerlake.gold.usual_prices import USUAL_PRICES
 from customerlake.gold.web_engagement import WEB_ENGAGEMENT
 from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.models.churn import CHURN
+from customerlake.models.lifetime_value import LIFETIME_VALUE
 from customerlake.models.outcome import OUTCOME
 from customerlake.models.segments import SEGMENTS
 from customerlake.monitor.quality import QUALITY
@@ -125,6 +126,7 @@ CATALOGUE: tuple[Table, ...] = (
     EARLY_WARNING,
     ATTRIBUTES,
     OUTCOME,
+    LIFETIME_VALUE,
     RUNS,
     REPLAYS,
     QUALITY,
