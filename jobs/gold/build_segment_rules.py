@@ -35,6 +35,7 @@ from customerlake.silver.identities import IDENTITIES, of_number
 from customerlake.silver.identity.naming import (
     email_events_of_customers,
     profiles_of_customers,
+    visitors_of,
     web_events_of_customers,
 )
 from customerlake.silver.order_lines import ORDER_LINES
@@ -58,7 +59,10 @@ def main(run: job.Run) -> None:
     inputs = {table: run.read(table).transform(of_customers) for table, of_customers in named.items()}
     inputs[CUSTOMERS] = run.read(CUSTOMERS)
     increment = run.increment(
-        made=(OWN_SEGMENTS,), of=(CUSTOMERS, IDENTITIES, *named), unchanged=(PRODUCT_LIST, CAMPAIGNS)
+        made=(OWN_SEGMENTS,),
+        of=(CUSTOMERS, IDENTITIES, *named),
+        unchanged=(PRODUCT_LIST, CAMPAIGNS),
+        beside=("value", "behaviour"),
     )
     if increment is None:
         run.replace(OWN_SEGMENTS, build(run, inputs))
@@ -117,11 +121,17 @@ def customers_touched(
         table: changed_or_new(table, run.read(table), increment.changes[table], *days, dates=dates, named=named[table])
         for table, days in DAYS.items()
     }
+    renamed = increment.changes[IDENTITIES].rows()
+    on_their_devices = None  # who is alone on a device, and so has its events, is told by the records of all on it
+    if renamed is not None:
+        devices = visitors_of(renamed).select("visitor_id")
+        on_their_devices = visitors_of(run.read(IDENTITIES)).join(devices, on="visitor_id", how="left_semi")
     is_of_another_age = ~age_band(since).eqNullSafe(age_band(as_of))
     return touched_customers(
         *[part for parts in touched.values() for part in parts],
         increment.changes[CUSTOMERS].rows(),
-        increment.changes[IDENTITIES].rows(),
+        renamed,
+        on_their_devices,
         customers.where(is_of_another_age | counts_first("first_seen_on", since=since, as_of=as_of)),
         lines_repriced_by(touched[ORDER_LINES], inputs[ORDER_LINES]),
     )

@@ -13,7 +13,7 @@ from customerlake.bronze.files import FILES
 from customerlake.bronze.sources.sales import BRONZE as SALES
 from customerlake.errors import ConfigError, StorageError
 from customerlake.runtime import job
-from customerlake.runtime.job import Counts
+from customerlake.runtime.outcome import Counts
 from customerlake.runtime.pipeline import step_named
 from customerlake.silver.order_lines import ORDER_LINES, REJECTED_ORDER_LINES
 

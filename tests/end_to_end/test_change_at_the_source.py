@@ -16,7 +16,7 @@ from customerlake.bronze.sources import SOURCES
 from customerlake.bronze.sources.sales import BRONZE
 from customerlake.contracts.source import bronze_table
 from customerlake.runtime import job
-from customerlake.runtime.job import Counts
+from customerlake.runtime.outcome import Counts
 from customerlake.runtime.pipeline import step_named
 
 pytestmark = pytest.mark.before_an_engine  # on JVM Spark test_bad_input.py takes a further column and a refused file

@@ -126,6 +126,19 @@ def test_it_cannot_be_told_of_a_version_whose_log_is_gone(lake, write):
     assert lake.changes_since(7, THINGS) is None
 
 
+@pytest.mark.spark_only  # sail takes no such root
+def test_rows_are_told_under_a_root_with_a_space_and_an_accent(tmp_path, spark):
+    lake = Lake(str(tmp_path / "my läke"), lambda: spark)
+    version = lake.append(THINGS, spark.createDataFrame([("a", 1, 1)], DDL)).version
+    lake.append(THINGS, spark.createDataFrame([("b", 2, 1)], DDL))
+    assert rows(lake.changes_since(version, THINGS).came) == [("b", 2, 1)]
+
+    lake.overwrite(THINGS, spark.createDataFrame([("c", 3, 1)], DDL))
+
+    changes = lake.changes_since(version, THINGS)
+    assert (rows(changes.came), rows(changes.went)) == ([("c", 3, 1)], [("a", 1, 1)])
+
+
 @pytest.mark.spark_only
 def test_it_cannot_be_told_when_rows_are_marked_as_deleted_within_files(lake, write, spark):
     version = write(("a", 1, 1), ("b", 2, 1))

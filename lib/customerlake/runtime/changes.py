@@ -5,6 +5,7 @@ So no change feed is needed, which sail does not read, and it costs what the cha
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -33,7 +34,8 @@ class Changes:
 def changes_since(version: int, table: Table, path: str, spark: SparkSession) -> Changes | None:
     """What became of the rows of the table at `path` since `version`; -1: since before there was one.
 
-    None where it cannot be told: files were vacuumed, or rows are marked as deleted within files.
+    None where it cannot be told: files were vacuumed, or may have been, on a remote store; or rows are marked as
+    deleted within files.
     """
     now = DeltaTable(path)
     if now.version() == version:
@@ -41,16 +43,21 @@ def changes_since(version: int, table: Table, path: str, spark: SparkSession) ->
     if "deletionVectors" in (now.protocol().reader_features or ()):
         return None
     try:
-        then = set(DeltaTable(path, version=version).file_uris()) if version >= 0 else set()
+        then = _files(DeltaTable(path, version=version)) if version >= 0 else set()
     except DeltaError:  # its log was cleaned up
         return None
-    held = set(now.file_uris())
-    if not all(Path(file).exists() for file in then - held if "://" not in file):
+    held = _files(now)
+    if not all("://" not in file and Path(file).exists() for file in then - held):  # elsewhere it is not looked up
         return None
     came, went = (_rows(files, table, path, spark) for files in (held - then, then - held))
     if came is None or went is None:
         return Changes(came, went)
     return Changes(came.exceptAll(went), went.exceptAll(came))  # rows that were only written again are no change
+
+
+def _files(log: DeltaTable) -> set[str]:
+    """The files of a version; delta-rs writes the spaces and accents of a local path as an address has them."""
+    return {file if "://" in file else unquote(file) for file in log.file_uris()}
 
 
 def _rows(files: set[str], table: Table, path: str, spark: SparkSession) -> DataFrame | None:

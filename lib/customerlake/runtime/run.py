@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -144,12 +144,18 @@ class Run:
         return last is not None and last["fingerprint"] != self.fingerprint
 
     def increment(
-        self, *, made: Sequence[Table], of: Sequence[Table], unchanged: Sequence[Table] = ()
+        self,
+        *,
+        made: Sequence[Table],
+        of: Sequence[Table],
+        unchanged: Sequence[Table] = (),
+        beside: Sequence[str] = (),
     ) -> Increment | None:
         """What came and went in the tables `of` since the step last made all of `made`; None: make all anew.
 
         That is so when the step never succeeded, or by other settings, or for a later as_of; when somebody else wrote
-        its tables since; when a table of `unchanged` changed, or what changed in one of `of` cannot be told.
+        its tables since; when a table of `unchanged` changed, or what changed in one of `of` cannot be told; when what
+        the steps `beside`, whose rows it reads, had made by then was of other versions of `of` than it read itself.
         """
         rows = [row for row in self.lake.records(RUNS)
                 if row["step"] == self._current.step.name and row["state"] == "succeeded"]  # fmt: skip
@@ -161,6 +167,8 @@ class Run:
             return None
         if any(read.get(table.name, -1) != self.lake.version(table) for table in unchanged):
             return None
+        if not all(self._was_beside(step, last, {table.name for table in of}) for step in beside):
+            return None
         changes = {}
         for table in of:
             told = self.lake.changes_since(read.get(table.name, -1), table)
@@ -168,6 +176,17 @@ class Run:
                 return None
             changes[table] = told
         return Increment(last["as_of"], changes)
+
+    def _was_beside(self, step: str, last: Mapping[str, Any], tables: Collection[str]) -> bool:
+        """Whether the rows of another step that `last` read were made of the same versions of the tables."""
+        rows = [row for row in self.lake.records(RUNS)
+                if (row["step"], row["state"], row["as_of"]) == (step, "succeeded", last["as_of"])
+                and row["started_at"] < last["started_at"]]  # fmt: skip
+        maker = max(rows, key=lambda row: row["started_at"], default=None)
+        read = dict(last["versions_read"])
+        return maker is not None and all(
+            read.get(name, version) == version for name, version in maker["versions_read"] if name in tables
+        )
 
     def read_if_any(self, table: Table) -> DataFrame | None:
         """None where the lake does not have the table, as it lacks the feed."""
