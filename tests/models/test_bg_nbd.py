@@ -12,7 +12,6 @@ from scipy.stats import beta, gamma
 
 from customerlake.errors import ModelError
 from customerlake.models.bg_nbd import (
-    Estimates,
     Histories,
     alive_probability,
     counted_histories,
@@ -24,6 +23,7 @@ from customerlake.models.bg_nbd import (
     p_alive_matrix,
     purchases_if_alive,
 )
+from customerlake.models.likelihood import Estimates
 
 CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"
 HISTORY = "customer_id string, frequency int, recency int, T int"

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from customerlake.errors import ModelError
 from customerlake.gold.rfm import RFM
-from customerlake.models.bg_nbd import Estimates, p_alive_matrix
+from customerlake.models.bg_nbd import p_alive_matrix
 from customerlake.models.figures import save
 from customerlake.models.lifetime_figures import p_alive_figure, tracking_figure
 from customerlake.models.lifetime_value import (
@@ -26,6 +26,7 @@ from customerlake.models.lifetime_value import (
     observed_after,
     weekly_tracking,
 )
+from customerlake.models.likelihood import Estimates
 
 CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"
 AS_OF = date(1997, 9, 30)

@@ -20,7 +20,8 @@ from scipy.special import digamma, gammaln
 from scipy.stats import norm
 
 from customerlake.errors import ModelError
-from customerlake.models.bg_nbd import MOST_HISTORIES, Estimates, maximised
+from customerlake.models.bg_nbd import MOST_HISTORIES
+from customerlake.models.likelihood import Estimates, maximised
 
 PARAMETERS = ("p", "q", "gamma")
 BOUNDS = (0.0, 1.0, 0.0)

@@ -22,7 +22,6 @@ from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.errors import ModelError
 from customerlake.gold.rfm import purchase_days, purchases_until
 from customerlake.models.bg_nbd import (
-    Estimates,
     alive_probability,
     counted_histories,
     expected_cumulative_purchases,
@@ -30,6 +29,7 @@ from customerlake.models.bg_nbd import (
     purchases_if_alive,
 )
 from customerlake.models.gamma_gamma import Independence, counted_values, expected_values, fit_gamma_gamma, independence
+from customerlake.models.likelihood import Estimates
 from customerlake.runtime.feeds import Values
 
 YEAR = 365.0  # days
