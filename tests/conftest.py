@@ -45,7 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("frames")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out, reason = {
         "sail": ("spark_only", "needs JVM Spark: run with --engine spark"),
@@ -54,13 +53,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if left_out in item.keywords:
             item.add_marker(pytest.mark.skip(reason=reason))
-        item.add_marker(pytest.mark.xdist_group(_built_once(item)))
 
 
-def _built_once(item: pytest.Item) -> str:
-    """What a process builds for this test: a lake that many files read, else what its own file shares."""
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep together what one process builds once: a lake that tests of many files read, else what a file shares."""
     used = getattr(item, "fixturenames", ())
-    return next((lake for lake in ("real_lake", "trained_lake") if lake in used), item.nodeid.partition("::")[0])
+    of = next((lake for lake in ("real_lake", "trained_lake") if lake in used), item.nodeid.partition("::")[0])
+    item.add_marker(pytest.mark.xdist_group(of))
 
 
 @pytest.fixture(scope="session")
