@@ -12,9 +12,8 @@ JAVA := $(VENV)/.java
 JARS := $(VENV)/.jars
 SERVERS := $(VENV)/.servers
 
-# Most tests wait for small queries: two processes take little more than half the time. Those of one file, and those
-# over one lake that takes long to build, stay together (tests/conftest.py).
-TWO_AT_ONCE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# Of two processes each takes whole files, in their order: the long ones stand before the many short ones.
+TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bundle lock wheel deploy clean

@@ -55,13 +55,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together what one process builds once: a lake that tests of many files read, else what a file shares."""
-    used = getattr(item, "fixturenames", ())
-    of = next((lake for lake in ("real_lake", "trained_lake") if lake in used), item.nodeid.partition("::")[0])
-    item.add_marker(pytest.mark.xdist_group(of))
-
-
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Engine:
     chosen: Engine = request.config.getoption("--engine")
