@@ -62,10 +62,14 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def spark(engine: Engine) -> Iterator[SparkSession]:
-    """For thousands of small queries, each run once: the second compiler of the JVM would only take their time."""
+def spark(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """For thousands of small queries, each run once: the second compiler of the JVM would only take their time.
+
+    Tables by name lie in a folder of this process, as another may run tests beside it.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        warehouse = tmp_path_factory.mktemp("warehouse")
+        patch.setenv("JDK_JAVA_OPTIONS", f"-XX:TieredStopAtLevel=1 -Dspark.sql.warehouse.dir={warehouse}")
         started = session.start(engine)
     yield started
     session.stop(started)
