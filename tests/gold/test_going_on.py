@@ -169,6 +169,7 @@ def test_a_day_later_only_who_bought_is_looked_at_again(shop, went_on, assert_sa
     assert_same_tables(run, made.anew(date(2011, 3, 10)))
 
 
+@pytest.mark.before_an_engine
 def test_an_order_a_year_ago_is_no_longer_recent_though_nobody_bought(shop, went_on):
     made = shop()
     made.silver.sell("o1", "1", date(2010, 12, 1), [("P", 1, Decimal(5))])
@@ -181,6 +182,7 @@ def test_an_order_a_year_ago_is_no_longer_recent_though_nobody_bought(shop, went
     assert (row.gross_spend, row.spend_last_365_days) == (Decimal(12), Decimal(7))
 
 
+@pytest.mark.before_an_engine
 def test_an_order_that_goes_to_another_customer_leaves_the_first_without_a_row(shop, went_on, assert_same_tables):
     made = shop()
     made.silver.sell("o1", "1", date(2011, 3, 1), [("P", 1, Decimal(5))])
@@ -195,6 +197,7 @@ def test_an_order_that_goes_to_another_customer_leaves_the_first_without_a_row(s
     assert_same_tables(run, made.anew(date(2011, 3, 9)))
 
 
+@pytest.mark.before_an_engine
 def test_a_late_line_changes_the_usual_price_for_those_who_bought_the_month_after(shop, went_on, assert_same_tables):
     made = shop()
     made.silver.sell("o1", "1", date(2011, 3, 1), [("P", 1, Decimal(5))])
@@ -210,6 +213,7 @@ def test_a_late_line_changes_the_usual_price_for_those_who_bought_the_month_afte
     assert_same_tables(run, made.anew(date(2011, 4, 9)))
 
 
+@pytest.mark.before_an_engine
 def test_a_date_before_the_last_one_is_made_anew(shop, went_on, assert_same_tables):
     made = shop()
     made.silver.sell("o1", "1", date(2011, 3, 1), [("P", 1, Decimal(5))])
@@ -222,6 +226,7 @@ def test_a_date_before_the_last_one_is_made_anew(shop, went_on, assert_same_tabl
     assert_same_tables(run, made.anew(date(2011, 3, 31)))
 
 
+@pytest.mark.before_an_engine
 def test_segments_made_beside_an_old_value_are_made_anew_beside_the_new_one(shop, went_on, assert_same_tables):
     made, day = shop(), date(2011, 4, 9)
     made.silver.sell("o1", "1", date(2011, 3, 1), [("P", 1, Decimal(5))])
@@ -235,6 +240,7 @@ def test_segments_made_beside_an_old_value_are_made_anew_beside_the_new_one(shop
     assert_same_tables(run, made.anew(day))
 
 
+@pytest.mark.before_an_engine
 def test_who_is_no_longer_alone_on_a_device_loses_what_was_viewed_there_by_nobody_known(
     shop, went_on, spark, assert_same_tables
 ):

@@ -62,11 +62,12 @@ def lines_repriced_by(changed: Sequence[DataFrame], order_lines: DataFrame) -> D
 
 
 def median_prices(as_of: date) -> Callable[[DataFrame], DataFrame]:
-    """One row per product_id and month: median_price."""
+    """One row per product_id and month: median_price, as the double of its decimal, however an engine halves."""
+    median = F.median(price_paid().cast("double")).cast(T.DecimalType(28, 8)).cast("double")
     return lambda order_lines: (
         order_lines.where(F.col("is_sale") & F.col("is_product") & (F.col("ordered_on") <= F.lit(as_of)))
         .groupBy("product_id", F.trunc("ordered_on", "month").alias("month"))
-        .agg(F.median(price_paid().cast("double")).alias("median_price"))
+        .agg(median.alias("median_price"))
     )
 
 
