@@ -65,11 +65,13 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def spark(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """For thousands of small queries, each run once: the second compiler of the JVM would only take their time.
 
-    Tables by name lie in a folder of this process, as another may run tests beside it.
+    Its code takes more than the 48 MB that the first compiler has by itself: where they are full, nothing is compiled
+    any more, and in the end the JVM dies. Tables by name lie in a folder of this process, as another may run beside it.
     """
+    options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
     with pytest.MonkeyPatch.context() as patch:
         warehouse = tmp_path_factory.mktemp("warehouse")
-        patch.setenv("JDK_JAVA_OPTIONS", f"-XX:TieredStopAtLevel=1 -Dspark.sql.warehouse.dir={warehouse}")
+        patch.setenv("JDK_JAVA_OPTIONS", f"{options} -Dspark.sql.warehouse.dir={warehouse}")
         started = session.start(engine)
     yield started
     session.stop(started)
