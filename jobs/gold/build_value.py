@@ -3,7 +3,7 @@
 Where the last date's rows stand, only customers touched since are summed again.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -27,52 +27,42 @@ from customerlake.silver.order_lines import ORDER_LINES
 from customerlake.silver.orders import ORDERS
 from customerlake.silver.product_list import PRODUCT_LIST
 
-MADE = (RFM, CUSTOMER_VALUE, CUSTOMER_VALUE_BY_CHANNEL, CUSTOMER_VALUE_BY_PRODUCT_GROUP)
+CARRIED = (CUSTOMER_VALUE, CUSTOMER_VALUE_BY_CHANNEL, CUSTOMER_VALUE_BY_PRODUCT_GROUP)
+"""Rows of a customer of whom nothing was heard since stand as they are; those of gold.rfm grow older."""
 
 
 def main(run: job.Run) -> None:
     orders, lines = run.read(ORDERS), run.read(ORDER_LINES)
     run.replace(COHORTS, cohorts(orders, as_of=run.as_of))
-    increment = run.increment(made=MADE, of=(ORDERS, ORDER_LINES), unchanged=(PRODUCT_LIST, EXCHANGE_RATES))
+    increment = run.increment(made=(RFM, *CARRIED), of=(ORDERS, ORDER_LINES), unchanged=(PRODUCT_LIST, EXCHANGE_RATES))
     if increment is None:
-        build(run, orders, lines, lambda table: lambda made: made)
+        build(run, orders, lines, others={})
         return
     with run.lake.computed_once(customers_touched(run, increment)) as touched:
         of_touched = orders.transform(only_of(touched))
         their_lines = lines.join(of_touched.select("order_id"), on="order_id", how="left_semi")
-        build(run, of_touched, their_lines, with_others(run, touched, increment))
+        since, as_of = increment.since, run.as_of
+        others = {table: run.read(table).transform(carried(touched, since=since, as_of=as_of)) for table in CARRIED}
+        others[RFM] = carried_summary(run.read(RFM).transform(not_of(touched)), since=since, as_of=as_of)
+        build(run, of_touched, their_lines, others)
 
 
-def build(
-    run: job.Run,
-    orders: DataFrame,
-    lines: DataFrame,
-    with_others: Callable[[Table], Callable[[DataFrame], DataFrame]],
-) -> None:
-    """Make the rows of the customers whose orders these are; `with_others` adds to them those of all others."""
+def build(run: job.Run, orders: DataFrame, lines: DataFrame, others: Mapping[Table, DataFrame]) -> None:
+    """Make the rows of the customers whose orders these are, beside those of all `others`, where there are any."""
     as_of, listed, rates = run.as_of, run.read_if_any(PRODUCT_LIST), run.read_if_any(EXCHANGE_RATES)
     margins = None if listed is None else product_margins(lines, listed, rates, currency=run.config.currency)
-    summary = summary_of_customers(as_of, Thresholds())(orders)
-    by_group = customer_value_by_product_group(lines, orders, listed, as_of=as_of)
-    run.replace(RFM, scored(with_others(RFM)(summary)))
-    run.replace(CUSTOMER_VALUE, with_others(CUSTOMER_VALUE)(customer_value(orders, margins, as_of=as_of)))
-    by_channel = customer_value_by_channel(orders, as_of=as_of)
-    run.replace(CUSTOMER_VALUE_BY_CHANNEL, with_others(CUSTOMER_VALUE_BY_CHANNEL)(by_channel))
-    run.replace(CUSTOMER_VALUE_BY_PRODUCT_GROUP, with_others(CUSTOMER_VALUE_BY_PRODUCT_GROUP)(by_group))
 
+    def with_others(table: Table, made: DataFrame) -> DataFrame:
+        return made.unionByName(others[table]) if table in others else made
 
-def with_others(
-    run: job.Run, touched: DataFrame, increment: Increment
-) -> Callable[[Table], Callable[[DataFrame], DataFrame]]:
-    """Adds to the rows of touched customers those of all others, which stand since the last date or grew older."""
-
-    def of_table(table: Table) -> Callable[[DataFrame], DataFrame]:
-        if table is RFM:
-            others = run.read(RFM).transform(not_of(touched))
-            return carried_summary(others, since=increment.since, as_of=run.as_of).unionByName
-        return run.read(table).transform(carried(touched, since=increment.since, as_of=run.as_of)).unionByName
-
-    return of_table
+    run.replace(RFM, scored(with_others(RFM, summary_of_customers(as_of, Thresholds())(orders))))
+    made = {
+        CUSTOMER_VALUE: customer_value(orders, margins, as_of=as_of),
+        CUSTOMER_VALUE_BY_CHANNEL: customer_value_by_channel(orders, as_of=as_of),
+        CUSTOMER_VALUE_BY_PRODUCT_GROUP: customer_value_by_product_group(lines, orders, listed, as_of=as_of),
+    }
+    for table, rows in made.items():
+        run.replace(table, with_others(table, rows))
 
 
 def customers_touched(run: job.Run, increment: Increment) -> DataFrame:

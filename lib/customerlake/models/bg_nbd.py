@@ -20,7 +20,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from customerlake.errors import ModelError
-from customerlake.models.likelihood import Estimates, maximised
+from customerlake.models.likelihood import Estimates, maximised, problems_found
 
 PARAMETERS = ("r", "alpha", "a", "b")
 MOST_HISTORIES = 200_000
@@ -235,9 +235,7 @@ def _rounded(name: str, days: int) -> Column:
 
 
 def _refuse(counted: pd.DataFrame) -> None:
-    broken = counted[counted["problem"].notna()].groupby("problem")["customers"].sum()
-    if len(broken):
-        found = ", ".join(f"{problem} ({customers:,} customers)" for problem, customers in broken.items())
+    if found := problems_found(counted):
         raise ModelError(
             f"BG/NBD: histories in the frame of frequency, recency and T cannot be: {found}. "
             "Build gold.rfm again, or correct what made the frame."

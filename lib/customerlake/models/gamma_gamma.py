@@ -21,7 +21,7 @@ from scipy.stats import norm
 
 from customerlake.errors import ModelError
 from customerlake.models.bg_nbd import MOST_HISTORIES
-from customerlake.models.likelihood import Estimates, maximised
+from customerlake.models.likelihood import Estimates, maximised, problems_found
 
 PARAMETERS = ("p", "q", "gamma")
 BOUNDS = (0.0, 1.0, 0.0)
@@ -177,9 +177,7 @@ def _step(value: Column, share: float) -> Column:
 
 
 def _refuse(counted: pd.DataFrame) -> None:
-    broken = counted[counted["problem"].notna()].groupby("problem")["customers"].sum()
-    if len(broken):
-        found = ", ".join(f"{problem} ({customers:,} customers)" for problem, customers in broken.items())
+    if found := problems_found(counted):
         raise ModelError(
             f"Gamma-Gamma: monetary_value of customers who have repeated {found}. Build gold.rfm again, or "
             "correct what made the frame."

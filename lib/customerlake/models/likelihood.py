@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize
 from scipy.stats import norm
@@ -74,6 +75,12 @@ class Estimates(BaseModel):
     def _deviations(self) -> np.ndarray:
         deviations: np.ndarray = np.sqrt(np.diag(np.array(self.covariance)))
         return deviations
+
+
+def problems_found(counted: pd.DataFrame) -> str:
+    """What is wrong with counted customers (problem, customers), each with how many; empty when nothing is."""
+    broken = counted[counted["problem"].notna()].groupby("problem")["customers"].sum()
+    return ", ".join(f"{problem} ({customers:,} customers)" for problem, customers in broken.items())
 
 
 def maximised(

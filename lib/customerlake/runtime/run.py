@@ -24,7 +24,7 @@ from customerlake.runtime.named_tables import NamedLake
 from customerlake.runtime.outcome import Counts, Outcome, TrainedModel
 from customerlake.runtime.pipeline import OBSERVED
 from customerlake.runtime.replays import REPLAYS, replayed_since
-from customerlake.runtime.runs import RUNS, last_success
+from customerlake.runtime.runs import last_success, last_success_of_any_date
 from customerlake.runtime.tables import Lake, Written
 
 log = logging.getLogger(__name__)
@@ -157,9 +157,7 @@ class Run:
         its tables since; when a table of `unchanged` changed, or what changed in one of `of` cannot be told; when what
         the steps `beside`, whose rows it reads, had made by then was of other versions of `of` than it read itself.
         """
-        rows = [row for row in self.lake.records(RUNS)
-                if row["step"] == self._current.step.name and row["state"] == "succeeded"]  # fmt: skip
-        last = max(rows, key=lambda row: row["started_at"], default=None)
+        last = last_success_of_any_date(self.lake, self._current.step.name)
         if last is None or last["fingerprint"] != self.fingerprint or last["as_of"] > self.as_of:
             return None
         read, written = dict(last["versions_read"] or ()), dict(last["versions_written"] or ())
@@ -179,10 +177,7 @@ class Run:
 
     def _was_beside(self, step: str, last: Mapping[str, Any], tables: Collection[str]) -> bool:
         """Whether the rows of another step that `last` read were made of the same versions of the tables."""
-        rows = [row for row in self.lake.records(RUNS)
-                if (row["step"], row["state"], row["as_of"]) == (step, "succeeded", last["as_of"])
-                and row["started_at"] < last["started_at"]]  # fmt: skip
-        maker = max(rows, key=lambda row: row["started_at"], default=None)
+        maker = last_success(self.lake, step, last["as_of"], before=last["started_at"])
         read = dict(last["versions_read"])
         return maker is not None and all(
             read.get(name, version) == version for name, version in maker["versions_read"] if name in tables

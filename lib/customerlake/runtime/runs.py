@@ -1,6 +1,6 @@
 """ops.runs: what each step of each run read, wrote and took. A step finds its own last success here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -33,13 +33,25 @@ RUNS = Table(
 )
 
 
-def last_success(lake: Lake, step: str, as_of: date | None) -> dict[str, Any] | None:
-    """The newest row of ops.runs in which `step` succeeded for `as_of`; None when it never has."""
-    rows = [
-        row
-        for row in lake.records(RUNS)
-        if row["step"] == step and row["state"] == "succeeded" and row["as_of"] == as_of
-    ]
+def last_success(lake: Lake, step: str, as_of: date | None, *, before: datetime | None = None) -> dict[str, Any] | None:
+    """The newest row of ops.runs in which `step` succeeded for `as_of`, begun before a moment where one is given.
+
+    None when it never has.
+    """
+    of_date = [row for row in _successes(lake, step) if row["as_of"] == as_of]
+    return _newest(row for row in of_date if before is None or row["started_at"] < before)
+
+
+def last_success_of_any_date(lake: Lake, step: str) -> dict[str, Any] | None:
+    """The newest row of ops.runs in which `step` succeeded, for whatever date; None when it never has."""
+    return _newest(_successes(lake, step))
+
+
+def _successes(lake: Lake, step: str) -> list[dict[str, Any]]:
+    return [row for row in lake.records(RUNS) if row["step"] == step and row["state"] == "succeeded"]
+
+
+def _newest(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     return max(rows, key=lambda row: row["started_at"], default=None)
 
 
