@@ -70,6 +70,26 @@ def test_of_a_row_that_changed_the_old_went_and_the_new_came_and_its_neighbours_
     assert rows(changes.rows()) == [("b", 2, 1), ("b", 9, 2), ("d", 4, 2)]
 
 
+def test_a_value_that_moves_to_the_column_beside_it_is_a_change(lake, spark):
+    pair = Table(
+        name="silver.pairs",
+        grain="one row per id",
+        key=("id",),
+        columns=(
+            Field("id", T.StringType(), "the key"),
+            Field("left", T.IntegerType(), "a value"),
+            Field("right", T.IntegerType(), "another"),
+        ),
+    )
+    ddl = "id string, left int, right int"
+    version = lake.overwrite(pair, spark.createDataFrame([("a", 1, None), ("b", 2, None)], ddl)).version
+    lake.overwrite(pair, spark.createDataFrame([("a", None, 1), ("b", 2, None)], ddl))
+
+    changes = lake.changes_since(version, pair)
+
+    assert (rows(changes.came), rows(changes.went)) == ([("a", None, 1)], [("a", 1, None)])
+
+
 def test_a_deleted_row_went(lake, write):
     version = write(("a", 1, 1), ("b", 2, 1))
     lake.remove(THINGS, "id", ["b"])
