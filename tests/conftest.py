@@ -5,13 +5,14 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, settings
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from customerlake.catalogue import CATALOGUE
@@ -189,3 +190,17 @@ def assert_same_tables() -> Iterator[Callable[[job.Run, job.Run], None]]:
 
     yield compare
     connection.close()
+
+
+@pytest.fixture
+def frame_of(spark: SparkSession) -> Callable[..., DataFrame]:
+    """A frame of a table from the columns that a test cares for; the others are null."""
+
+    def made(table: Table, *rows: dict[str, Any]) -> DataFrame:
+        unknown = {name for row in rows for name in row} - set(table.column_names)
+        assert not unknown, f"{table.name} has no {unknown}"
+        return spark.createDataFrame(
+            [tuple(row.get(name) for name in table.column_names) for row in rows], table.schema
+        )
+
+    return made

@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,24 +6,39 @@ from chispa import assert_approx_df_equality, assert_df_equality
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.features.snapshot import FEATURES, SNAPSHOT, snapshot
-
-ORDERS = (
-    "order_id string, customer_id string, ordered_at timestamp, ordered_on date, is_return boolean, "
-    "amount decimal(18,4), count_lines long, count_units long, country string"
+from customerlake.catalogue import CATALOGUE
+from customerlake.features import (
+    consent,
+    email,
+    habits,
+    loyalty,
+    product_groups,
+    products,
+    purchases,
+    rhythm,
+    satisfaction,
+    service,
+    web,
 )
-AS_OF = date(2011, 6, 30)
+from customerlake.features.snapshot import FEATURES, SNAPSHOT, snapshot
+from tests.features import events
+from tests.features.events import (
+    AS_OF,
+    CONSENTS,
+    EMAIL_EVENTS,
+    LINES,
+    LOYALTY_EVENTS,
+    ORDERS,
+    SURVEY_ANSWERS,
+    TICKETS,
+    WEB_EVENTS,
+    line,
+    order,
+)
 
 
-def order(order_id, days_before, amount, *, customer="a", is_return=False, lines=1, units=1, country="France"):
-    """An order made that many days before AS_OF, at noon; after it, when the number is negative."""
-    day = AS_OF - timedelta(days=days_before)
-    moment = datetime(day.year, day.month, day.day, 12)
-    return (order_id, customer, moment, day, is_return, Decimal(amount), lines, units, country)
-
-
-def known(spark, *orders, as_of=(AS_OF,)):
-    return snapshot(spark.createDataFrame(list(orders), ORDERS), as_of=as_of)
+def known(spark, *orders, as_of=(AS_OF,), **channels):
+    return snapshot(spark.createDataFrame(list(orders), ORDERS), as_of=as_of, **channels)
 
 
 def only(df, *names):
@@ -34,7 +49,7 @@ def only(df, *names):
 def test_a_customer_is_described_by_what_was_known(spark):
     found = known(
         spark,
-        order("1", 100, "100", lines=1, units=10, country="Spain"),
+        order("1", 100, "100", lines=1, units=10, country="Spain", channel="store"),
         order("2", 60, "30", lines=2, units=1),
         order("3", 60, "20", lines=6, units=1),
         order("4", 20, "50", lines=3, units=4),
@@ -59,8 +74,23 @@ def test_a_customer_is_described_by_what_was_known(spark):
         "returned_share": 0.2,
         "mean_basket_lines": 3.0,
         "mean_basket_units": 4.0,
+        "orders_change_30_days": 0.0,  # 1, and 3 in the 90 days before
+        "orders_change_90_days": 2.0,  # 3, and 1 in the 90 days before
+        "spend_change_90_days": 0.0,  # 100, and 100 in the 90 days before
+        "spend_slope_180_days": 40 / 7,  # of 0, 0, 100, 50, 0, 50: (-100 + 50 + 5 * 50) / 35
+        "sd_days_between": 0.0,
+        "last_days_between": 40.0,
+        "last_wait_ratio": 1.0,
+        "country": "France",
+        "channel": "web",
+        "online_orders_share": 0.75,
+        "weekend_orders_share": 0.5,  # 60 days before was a Sunday
+        "evening_orders_share": 0.0,
+        "month_sine": 0.5,
+        "month_cosine": -0.866025,
+        "fourth_quarter_orders_share": 0.0,
     }
-    row = ("a", AS_OF, "France", *(features[feature.name] for feature in FEATURES))
+    row = ("a", AS_OF, *(features.get(feature.name) for feature in FEATURES))
     assert_approx_df_equality(found, spark.createDataFrame([row], SNAPSHOT.schema), 1e-12, ignore_nullable=True)
 
 
@@ -115,6 +145,94 @@ def test_who_bought_nothing_by_the_date_is_absent(spark, orders):
     assert known(spark, *orders).isEmpty()
 
 
+OF_CHANNELS = {
+    "order_lines": (LINES, line("1", 50, "CUP", customer="b"), products),
+    "web_events": (WEB_EVENTS, events.web("1", 50, "add_to_cart", customer="b"), web),
+    "email_events": (EMAIL_EVENTS, events.email("1", 50, "opened", customer="b"), email),
+    "tickets": (TICKETS, events.ticket("1", 50, solved=49, customer="b"), service),
+    "survey_answers": (SURVEY_ANSWERS, events.answer("1", 50, "csat", 5, answered=50, customer="b"), satisfaction),
+    "loyalty_events": (LOYALTY_EVENTS, events.card("1", 50, "enrolled", customer="b"), loyalty),
+    "consents": (CONSENTS, events.consent(50, True, customer="b"), consent),
+}
+"""What happened to customer b, 50 days before; and the part of the features that tells of it."""
+
+
+@pytest.mark.parametrize("channel", OF_CHANNELS)
+def test_without_an_event_a_customer_has_counts_of_zero_and_nothing_else_of_a_channel(spark, channel):
+    schema, event, part = OF_CHANNELS[channel]
+    frame = spark.createDataFrame([event], schema)
+
+    found = known(spark, order("1", 90, "10"), order("2", 90, "10", customer="b"), **{channel: frame})
+
+    counts = {feature.name for feature in part.FEATURES if feature.is_count}
+    of_a, of_b = ({row.customer_id: row for row in found.collect()}[who] for who in "ab")
+    assert {name: of_a[name] for name in counts} == dict.fromkeys(counts, 0.0)
+    assert all(of_a[feature.name] is None for feature in part.FEATURES if feature.name not in counts)
+    assert any(of_b[feature.name] for feature in part.FEATURES)
+
+
+@pytest.mark.parametrize("channel", OF_CHANNELS)
+def test_before_the_first_event_of_anybody_a_channel_is_not_known(spark, channel):
+    schema, event, part = OF_CHANNELS[channel]
+    frame, earlier = spark.createDataFrame([event], schema), AS_OF - timedelta(days=51)
+
+    found = known(spark, order("1", 90, "10", customer="b"), as_of=[earlier], **{channel: frame})
+
+    (row,) = found.collect()
+    assert [row[feature.name] for feature in part.FEATURES] == [None] * len(part.FEATURES)
+
+
+@pytest.mark.parametrize("channel", OF_CHANNELS)
+def test_a_feed_that_has_sent_nothing_yet_is_not_known(spark, channel):
+    schema, event, part = OF_CHANNELS[channel]
+    frame = spark.createDataFrame([event], schema).limit(0)
+
+    (row,) = known(spark, order("1", 90, "10"), **{channel: frame}).collect()
+
+    assert [row[feature.name] for feature in part.FEATURES] == [None] * len(part.FEATURES)
+
+
+def test_a_lake_of_sales_alone_knows_nothing_of_other_channels(spark):
+    (row,) = known(spark, order("1", 5, "10")).collect()
+
+    others = (products, product_groups, web, email, service, satisfaction, loyalty, consent)
+    assert {row[feature.name] for part in others for feature in part.FEATURES} == {None}
+    own = (rhythm, purchases, habits)
+    unknown = {feature.name for part in own for feature in part.FEATURES if row[feature.name] is None}
+    assert unknown == {"sd_days_between", "last_days_between", "last_wait_ratio"}  # after a single order
+
+
+def test_who_is_met_in_other_channels_alone_is_no_customer_yet(spark):
+    visits = spark.createDataFrame([events.web("1", 5, "login", customer="visitor")], WEB_EVENTS)
+
+    found = known(spark, order("1", 5, "10"), web_events=visits)
+
+    assert [row.customer_id for row in found.collect()] == ["a"]
+
+
+def test_a_date_that_is_named_twice_is_one(spark):
+    assert known(spark, order("1", 5, "10"), as_of=[AS_OF, AS_OF]).count() == 1
+
+
+def test_every_feature_is_said_once_and_in_words():
+    assert len({feature.name for feature in FEATURES}) == len(FEATURES)
+    for feature in FEATURES:
+        assert feature.words.count("{value}") == feature.words.count("{typical}") == 1, feature.name
+        assert feature.doc
+        assert feature.source in {table.name for table in CATALOGUE if table.layer == "silver"}, feature.name
+
+
+def test_a_word_has_no_long_tail_and_is_no_count():
+    assert [feature.name for feature in FEATURES if feature.is_category] == ["country", "channel", "loyalty_tier"]
+    assert not any(feature.is_category and (feature.is_skewed or feature.is_count) for feature in FEATURES)
+
+
+def test_no_attribute_of_a_person_is_a_feature():
+    words = {word for feature in FEATURES for word in feature.name.split("_")}
+
+    assert not words & {"age", "birth", "sex", "gender", "income", "name", "postcode", "city", "phone"}
+
+
 def test_a_gift_changes_no_feature(spark):
     mine = order("1", 5, "10")
 
@@ -130,19 +248,19 @@ drawn = st.tuples(
 )
 
 
-def orders_of(events, prefix, *, sign=1):
+def orders_of(drawn_events, prefix, *, sign=1):
     return [
         order(
             f"{prefix}{number:02}", sign * days, Decimal(pence) / 100,
             customer=who, is_return=pence < 0, lines=lines, units=lines, country=country,
         )
-        for number, (who, days, pence, lines, country) in enumerate(events)
+        for number, (who, days, pence, lines, country) in enumerate(drawn_events)
     ]  # fmt: skip
 
 
-past_orders = st.lists(drawn, min_size=1, max_size=30).map(lambda events: orders_of(events, "past"))
+past_orders = st.lists(drawn, min_size=1, max_size=30).map(lambda some: orders_of(some, "past"))
 future_orders = st.lists(drawn.map(lambda event: (event[0], event[1] + 1, *event[2:])), max_size=15).map(
-    lambda events: orders_of(events, "future", sign=-1)
+    lambda some: orders_of(some, "future", sign=-1)
 )
 
 

@@ -64,6 +64,8 @@ def test_a_warning_tells_risk_reasons_and_who_the_customer_is(frame_of):
             "expected_loss": Decimal("40.00"),
             "top_reasons": ["last order 80 days ago (typical 30)"],
             "horizon_days": 90,
+            "warned_since": AS_OF,
+            "suggested_action": "At the next contact: remind of the last order",
             "country": "France",
             "segment_name": "Rare",
             "rfm_segment": "At Risk",
@@ -98,3 +100,41 @@ def test_customers_without_a_warning_and_warnings_of_other_days_are_left_out(fra
 
 def test_no_warning_is_an_empty_list(frame_of):
     assert early_warning(frame_of(CUSTOMERS, *of_day("a")), frame_of(CHURN), as_of=AS_OF).isEmpty()
+
+
+def test_it_tells_since_when_a_customer_is_warned_about_without_a_break(frame_of):
+    first, calm, again = date(2011, 9, 9), date(2011, 10, 9), BEFORE
+    churn = frame_of(
+        CHURN,
+        *[warned("steady", "3.00", as_of=day) for day in (first, calm, again, AS_OF)],
+        *[warned("back", "2.00", as_of=day, is_early_warning=day != calm) for day in (first, calm, again, AS_OF)],
+        warned("new", "1.00"),
+    )
+
+    warnings = early_warning(frame_of(CUSTOMERS, *of_day("steady", "back", "new")), churn, as_of=AS_OF)
+
+    since = {row["customer_id"]: row["warned_since"] for row in warnings.collect()}
+    assert since == {"steady": first, "back": again, "new": AS_OF}
+
+
+def test_what_hinders_a_customer_is_done_first_and_by_a_channel_that_is_allowed(frame_of):
+    allowed = {"is_email_marketing_allowed": True, "is_phone_marketing_allowed": True}
+    known = {
+        "ticket": {"count_open_tickets": 1, "last_nps_answer": 0, **allowed},
+        "unhappy": {"last_nps_answer": 6, **allowed},
+        "passive": {"last_nps_answer": 7, "top_category": "Candles", "is_email_marketing_allowed": True},
+        "bargains": {"is_discount_seeker": True, "is_post_marketing_allowed": True},
+        "refused": {"is_email_marketing_allowed": False},
+    }
+    churn = frame_of(CHURN, *[warned(name, "1.00") | {"risk_band": "high"} for name in known])
+    customers = frame_of(CUSTOMERS, *[of_day(name)[0] | values for name, values in known.items()])
+
+    warnings = early_warning(customers, churn, as_of=AS_OF)
+
+    assert {row["customer_id"]: row["suggested_action"] for row in warnings.collect()} == {
+        "ticket": "Solve the open ticket first, then ask how it was",
+        "unhappy": "Call: ask what disappointed, and mend it",
+        "passive": "Write an e-mail: offer what is new in Candles",
+        "bargains": "Write a letter: a voucher with an end date",
+        "refused": "At the next contact: remind of the last order",
+    }

@@ -1,71 +1,37 @@
 """features.snapshot: what was known about each customer on a date. Training and scoring use these same rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
-from customerlake.silver.orders import is_purchase
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A number that models learn from. `words` says its value to a reader; {value} and {typical} stand in it."""
-
-    name: str
-    doc: str
-    words: str
-    unit: str | None = None
-
-
-FEATURES = (
-    Feature(
-        "days_since_last_order", "last purchase day to as_of", "last order {value} days ago (typical {typical})", "days"
-    ),
-    Feature("recency", "first to last purchase day", "bought over {value} days (typical {typical})", "days"),
-    Feature("T", "first purchase day to as_of", "customer for {value} days (typical {typical})", "days"),
-    Feature("frequency", "repeat purchase days", "{value} repeat purchase days (typical {typical})", "days"),
-    Feature("count_orders", "orders", "{value} orders (typical {typical})"),
-    Feature("total_spend", "spend before returns", "spent {value} in all (typical {typical})", "currency"),
-    Feature("average_order_value", "spend per order", "spends {value} an order (typical {typical})", "currency"),
-    Feature(
-        "days_between",
-        "mean time between purchase days; T with one only",
-        "orders every {value} days (typical {typical})",
-        "days",
-    ),
-    Feature(
-        "overdue_ratio", "days_since_last_order per days_between", "{value} times the usual wait (typical {typical})"
-    ),
-    Feature(
-        "orders_last_30_days", "orders in the 30 days up to as_of", "{value} orders in 30 days (typical {typical})"
-    ),
-    Feature(
-        "orders_last_90_days", "orders in the 90 days up to as_of", "{value} orders in 90 days (typical {typical})"
-    ),
-    Feature(
-        "spend_last_90_days",
-        "spend in the 90 days up to as_of",
-        "spent {value} in 90 days (typical {typical})",
-        "currency",
-    ),
-    Feature(
-        "spend_share_last_90_days",
-        "the part of total_spend that is of the last 90 days",
-        "{value} of all spend in 90 days (typical {typical})",
-        "share",
-    ),
-    Feature("count_returns", "returns", "{value} returns (typical {typical})"),
-    Feature(
-        "returned_share", "money given back per spend", "{value} of the spend given back (typical {typical})", "share"
-    ),
-    Feature("mean_basket_lines", "distinct lines per order", "{value} lines an order (typical {typical})", "lines"),
-    Feature("mean_basket_units", "units per order", "{value} units an order (typical {typical})", "units"),
+from customerlake.features import (
+    consent,
+    email,
+    habits,
+    loyalty,
+    product_groups,
+    products,
+    purchases,
+    rhythm,
+    satisfaction,
+    season,
+    service,
+    web,
 )
+from customerlake.features.dates import known_by
+from customerlake.features.feature import Feature
+
+__all__ = ["FEATURES", "SNAPSHOT", "Feature", "snapshot"]
+
+PARTS = (
+    rhythm, purchases, habits, season, products, product_groups, web, email, service, satisfaction, loyalty, consent,
+)  # fmt: skip
+FEATURES: tuple[Feature, ...] = tuple(feature for part in PARTS for feature in part.FEATURES)
 """Every feature there is, with its meaning. Models choose from it by name."""
 
 SNAPSHOT = Table(
@@ -76,74 +42,94 @@ SNAPSHOT = Table(
     columns=(
         Field("customer_id", T.StringType(), "customer", personal="identify"),
         Field("as_of", T.DateType(), "the date; nothing after it is known here"),
-        Field("country", T.StringType(), "country on the newest purchase by as_of", personal="analyse"),
-        *[Field(feature.name, T.DoubleType(), feature.doc, feature.unit) for feature in FEATURES],
+        *[
+            Field(
+                feature.name,
+                T.StringType() if feature.is_category else T.DoubleType(),
+                feature.doc,
+                feature.unit,
+                feature.personal,
+            )
+            for feature in FEATURES
+        ],
     ),
 )
 
+Step = Callable[[DataFrame], DataFrame]
 
-def snapshot(orders: DataFrame, *, as_of: Sequence[date]) -> DataFrame:
-    """What was known of each customer on each date: orders and returns up to and including it, nothing else."""
-    return (
-        orders.where(F.col("customer_id").isNotNull())
-        .transform(known_by(as_of))
-        .transform(summarise_known)
-        .transform(SNAPSHOT.conform)
+
+def snapshot(
+    orders: DataFrame,
+    *,
+    as_of: Sequence[date],
+    order_lines: DataFrame | None = None,
+    product_list: DataFrame | None = None,
+    web_events: DataFrame | None = None,
+    email_events: DataFrame | None = None,
+    tickets: DataFrame | None = None,
+    survey_answers: DataFrame | None = None,
+    loyalty_events: DataFrame | None = None,
+    consents: DataFrame | None = None,
+    web_channels: Sequence[str] = ("web", "online"),
+    time_zone: str = "UTC",
+) -> DataFrame:
+    """What was known of each customer on each date: events up to and including it, nothing else.
+
+    Takes:   tables of silver, customer_id as resolved; of web_events that of the number which an event itself names.
+             order_lines are those of all customers, also of those who are not known.
+    A channel that the lake does not have (None), or that had no event of anybody by a date, leaves its features null.
+    """
+    dates = sorted(set(as_of))
+    steps = [
+        with_channel(order_lines, "ordered_on", dates, products.FEATURES, products.product_features(dates)),
+        with_groups(order_lines, product_list, dates),
+        with_channel(web_events, "happened_at", dates, web.FEATURES, web.web_features(dates)),
+        with_channel(email_events, "happened_at", dates, email.FEATURES, email.email_features(dates)),
+        with_channel(tickets, "opened_at", dates, service.FEATURES, service.service_features(dates)),
+        with_channel(
+            survey_answers, "invited_at", dates, satisfaction.FEATURES, satisfaction.satisfaction_features(dates)
+        ),
+        with_channel(loyalty_events, "happened_at", dates, loyalty.FEATURES, loyalty.loyalty_features(dates)),
+        with_channel(consents, "changed_at", dates, consent.FEATURES, consent.consent_features(dates)),
+    ]
+    known = orders.transform(purchases.purchase_features(dates, web_channels=web_channels, time_zone=time_zone))
+    return reduce(DataFrame.transform, steps, known).transform(SNAPSHOT.conform)
+
+
+def with_channel(
+    events: DataFrame | None, day: str, dates: Sequence[date], features: Sequence[Feature], made: Step
+) -> Step:
+    """Adds a channel's features to customers and dates; `made` makes them of its events, where there are any."""
+    if events is None:
+        return lambda known: known.withColumns({feature.name: F.lit(None) for feature in features})
+    counts = {
+        feature.name: F.coalesce(feature.name, F.when(F.col("has_begun"), F.lit(0)))
+        for feature in features
+        if feature.is_count
+    }
+
+    def joined(known: DataFrame) -> DataFrame:
+        with_made = known.join(events.transform(made), on=["customer_id", "as_of"], how="left")
+        if not counts:
+            return with_made
+        begun = F.broadcast(events.transform(dates_begun(dates, day)))
+        return with_made.join(begun, on="as_of", how="left").withColumns(counts).drop("has_begun")
+
+    return joined
+
+
+def dates_begun(dates: Sequence[date], day: str) -> Step:
+    """One row per date by which there was an event of anybody: has_begun."""
+    return lambda events: (
+        events.agg(F.to_date(F.min(day)).alias("begins_on"))
+        .transform(known_by(dates, "begins_on"))
+        .select("as_of", F.lit(True).alias("has_begun"))
     )
 
 
-def known_by(dates: Sequence[date]) -> Callable[[DataFrame], DataFrame]:
-    """Each order once per date on which it was known. Adds: as_of."""
-    dates_array = F.array(*[F.lit(day) for day in sorted(dates)])
-    return lambda orders: orders.withColumn(
-        "as_of", F.explode(F.filter(dates_array, lambda day: day >= F.col("ordered_on")))
-    )
-
-
-def summarise_known(known: DataFrame) -> DataFrame:
-    bought = F.when(is_purchase(), F.col("amount"))
-    bought_on = F.when(is_purchase(), F.col("ordered_on"))
-    one_if_bought = F.when(is_purchase(), 1)
-    orders, spend = F.count(bought), exact_sum(bought)
-    recency = F.datediff(F.max(bought_on), F.min(bought_on))
-    frequency = F.countDistinct(bought_on) - 1
-    age = F.datediff(F.col("as_of"), F.min(bought_on))
-    since_last = F.datediff(F.col("as_of"), F.max(bought_on))
-    days_between = F.when(frequency > 0, recency / frequency).otherwise(age.cast("double"))
-    spend_last_90 = exact_sum(F.when(within(90), bought))
-    returned = exact_sum(F.when(F.col("is_return"), -F.col("amount")))
-    return (
-        known.groupBy("customer_id", "as_of")
-        .agg(
-            F.max_by(
-                F.when(is_purchase(), F.col("country")), F.when(is_purchase(), F.struct("ordered_at", "order_id"))
-            ).alias("country"),
-            since_last.alias("days_since_last_order"),
-            recency.alias("recency"),
-            age.alias("T"),
-            frequency.alias("frequency"),
-            orders.alias("count_orders"),
-            spend.alias("total_spend"),
-            (spend / F.nullif(orders.cast("double"), F.lit(0.0))).alias("average_order_value"),
-            days_between.alias("days_between"),
-            (since_last / F.greatest(days_between, F.lit(1.0))).alias("overdue_ratio"),
-            F.count(F.when(within(30), one_if_bought)).alias("orders_last_30_days"),
-            F.count(F.when(within(90), one_if_bought)).alias("orders_last_90_days"),
-            spend_last_90.alias("spend_last_90_days"),
-            (spend_last_90 / F.nullif(spend, F.lit(0.0))).alias("spend_share_last_90_days"),
-            F.count_if(F.col("is_return")).alias("count_returns"),
-            (returned / F.nullif(spend, F.lit(0.0))).alias("returned_share"),
-            F.mean(F.when(is_purchase(), F.col("count_lines"))).alias("mean_basket_lines"),
-            F.mean(F.when(is_purchase(), F.col("count_units"))).alias("mean_basket_units"),
-        )
-        .where(F.col("count_orders") > 0)
-    )
-
-
-def exact_sum(amount: Column) -> Column:
-    """The sum as a double; summed as decimals, so that the order of the rows does not show in the last digits."""
-    return F.coalesce(F.sum(amount), F.lit(0)).cast("double")
-
-
-def within(days: int) -> Column:
-    return F.col("ordered_on") > F.date_sub("as_of", days)
+def with_groups(order_lines: DataFrame | None, product_list: DataFrame | None, dates: Sequence[date]) -> Step:
+    """Adds the features of groups of products, which take both tables."""
+    if product_list is None:
+        return with_channel(None, "ordered_on", dates, product_groups.FEATURES, lambda lines: lines)
+    made = product_groups.group_features(product_list, dates)
+    return with_channel(order_lines, "ordered_on", dates, product_groups.FEATURES, made)
