@@ -1,12 +1,13 @@
 """The Python that executors run, packed for `--archives`: what the code needs that runs there, without customerlake.
 
-Only bronze's reader runs in Python on executors; all else is Spark's own. So the archive holds pyarrow and what the
-wheel's modules import, in the versions of the Python that packs: not MLflow and the libraries of figures, which the
-driver alone needs, and not pyspark, which is the cluster's. It needs, like any packed virtual environment, the base
-interpreter at the same place on every machine.
+Bronze's reader, the numbers that models score by and XGBoost run in Python on executors; all else is Spark's own. So
+the archive holds pyarrow and what those modules import, in the versions of the Python that packs: not MLflow and the
+libraries of figures, which the driver alone needs, and not pyspark, which is the cluster's. It needs, like any packed
+virtual environment, the base interpreter at the same place on every machine.
 """
 
 import hashlib
+import platform
 import sys
 import sysconfig
 import tarfile
@@ -18,9 +19,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+XGBOOST = "xgboost-cpu" if sys.platform == "linux" and platform.machine() == "x86_64" else "xgboost"
 NEEDED = (
     *("pyarrow", "numpy", "fastavro", "python-calamine", "pydantic", "pyyaml"),
     *("pandas", "phonenumbers", "pypinyin", "babel"),
+    *("scipy", "scikit-learn", "shap", XGBOOST),  # of models' scoring and reasons, and of XGBoost's fits
 )
 FOLDER = "environment"  # as which Spark unpacks the archive, beside the executor
 # a fifth of it, for nothing that is used

@@ -1,9 +1,8 @@
 """features.snapshot and the champion -> scores.churn, for one --as-of date."""
 
 from customerlake.features.snapshot import SNAPSHOT
-from customerlake.models.churn import CHURN, Churn, churn_scores
-from customerlake.models.churn_training import MODEL
-from customerlake.models.formula import kept_classifier
+from customerlake.models.churn import CHURN, MODEL, churn_scores
+from customerlake.models.classification_training import kept_classifier
 from customerlake.models.registry import Registry
 from customerlake.runtime import job
 
@@ -14,11 +13,9 @@ def main(run: job.Run) -> None:
     if version is None:
         run.remark("not scored: no version was trained on days up to --as-of")
         return
-    kept = registry.values(version, "scoring.json")
-    model = Churn(run.config.churn, kept["candidate"])
-    formula = kept_classifier(kept["formula"])
+    fitted, threshold = kept_classifier(registry, version)
     snapshot = run.read_as_of(SNAPSHOT)
-    scored = churn_scores(model, formula, snapshot, typical=kept["typical"], model_version=version.number)
+    scored = churn_scores(fitted, snapshot, run.config.churn, threshold=threshold, model_version=version.number)
     run.replace(CHURN, scored)
 
 

@@ -1,8 +1,8 @@
 """features.attributes and the champion -> scores.outcome."""
 
 from customerlake.features.attributes import ATTRIBUTES
-from customerlake.models.outcome import OUTCOME, outcome_scores
-from customerlake.models.outcome_training import MODEL, usable
+from customerlake.models.outcome import MODEL, OUTCOME, outcome_scores
+from customerlake.models.outcome_training import usable
 from customerlake.models.registry import Registry
 from customerlake.runtime import job
 
@@ -13,8 +13,12 @@ def main(run: job.Run) -> None:
     if version is None:
         run.remark("not scored: no version was trained")
         return
-    model, formula = usable(registry, run.config.churn, version)
-    run.overwrite(OUTCOME, outcome_scores(model, formula, run.read(ATTRIBUTES), model_version=version.number))
+    fitted, threshold, features = usable(registry, version)
+    scored = outcome_scores(
+        fitted, run.read(ATTRIBUTES), run.config.outcome, features,
+        threshold=threshold, model_version=version.number,
+    )  # fmt: skip
+    run.overwrite(OUTCOME, scored)
 
 
 if __name__ == "__main__":

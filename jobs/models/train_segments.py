@@ -2,7 +2,8 @@
 
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.models.registry import Registry
-from customerlake.models.segments_training import MODEL, train_segments
+from customerlake.models.segments import MODEL
+from customerlake.models.segments_training import train_segments
 from customerlake.runtime import job
 
 
@@ -18,10 +19,7 @@ def main(run: job.Run) -> None:
     trained = train_segments(
         registry, config, snapshot, as_of=run.as_of, inputs=run.inputs(), tags=run.tags(), progress=run.progress
     )
-    metrics = {"silhouette": trained.silhouette, "stability": trained.stability}
-    run.report_model(
-        MODEL, trained.version.number, f"k-means, k = {trained.k}", metrics, is_champion=trained.is_champion
-    )
+    run.report_model(MODEL, **trained.told())
 
 
 if __name__ == "__main__":

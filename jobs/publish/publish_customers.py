@@ -2,6 +2,8 @@
 
 from customerlake.gold.customer_360 import CUSTOMER_360
 from customerlake.models.churn import CHURN
+from customerlake.models.lifetime_value import LIFETIME_VALUE
+from customerlake.models.purchase_intent import PURCHASE_INTENT
 from customerlake.models.segments import SEGMENTS
 from customerlake.publish.customers import CUSTOMERS, customers
 from customerlake.publish.exports import export_csv
@@ -9,7 +11,8 @@ from customerlake.runtime import job
 
 
 def main(run: job.Run) -> None:
-    run.replace(CUSTOMERS, customers(run.read(CUSTOMER_360), run.read(SEGMENTS), run.read(CHURN), as_of=run.as_of))
+    scores = [run.read(table) for table in (SEGMENTS, CHURN, PURCHASE_INTENT, LIFETIME_VALUE)]
+    run.replace(CUSTOMERS, customers(run.read(CUSTOMER_360), *scores, as_of=run.as_of))
     run.exported(export_csv(run.lake, CUSTOMERS, as_of=run.as_of, sort_by="customer_id"))
 
 

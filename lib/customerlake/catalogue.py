@@ -45,7 +45,9 @@ from customerlake.gold.web_sessions import WEB_SESSIONS
 from customerlake.models.churn import CHURN
 from customerlake.models.lifetime_value import LIFETIME_VALUE
 from customerlake.models.outcome import OUTCOME
+from customerlake.models.purchase_intent import PURCHASE_INTENT
 from customerlake.models.segments import SEGMENTS
+from customerlake.models.session_intent import SESSION_INTENT
 from customerlake.monitor.quality import QUALITY
 from customerlake.publish.customers import CUSTOMERS as PUBLISHED_CUSTOMERS
 from customerlake.publish.early_warning import EARLY_WARNING
@@ -122,6 +124,8 @@ CATALOGUE: tuple[Table, ...] = (
     LABELS,
     SEGMENTS,
     CHURN,
+    PURCHASE_INTENT,
+    SESSION_INTENT,
     PUBLISHED_CUSTOMERS,
     EARLY_WARNING,
     ATTRIBUTES,

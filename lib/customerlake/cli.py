@@ -19,6 +19,7 @@ from customerlake.bronze.streams import take_messages
 from customerlake.catalogue import CATALOGUE, table_named
 from customerlake.demo.lake import make_demo
 from customerlake.errors import ConfigError, LakeError
+from customerlake.reviewer import models
 from customerlake.runtime import job, pipeline, replays
 from customerlake.runtime.lock import locked
 from customerlake.runtime.outcome import Outcome
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(identity, name="identity")
+app.add_typer(models, name="models")
 LakeFile = Annotated[
     str | None,
     typer.Option(

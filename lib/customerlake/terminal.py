@@ -218,7 +218,7 @@ def _models(outcomes: Sequence[Outcome]) -> Grid:
         grid.add_column(heading, no_wrap=True)
     for heading in ("model's", "baseline's"):
         grid.add_column(heading, justify="right")
-    shown = ("roc_auc", "pr_auc", "lift_top_tenth", "brier", "silhouette", "stability")
+    shown = ("roc_auc", "pr_auc", "lift_top_tenth", "brier", "spend_mae", "silhouette", "stability")
     for model in (model for outcome in outcomes for model in outcome.models):
         alias = " = champion" if model.is_champion else ""
         first = (model.name, f"{model.version}{alias}", model.what)

@@ -10,7 +10,10 @@ from deploy.databricks import generate
 
 BUNDLE = Path(generate.__file__).parent
 FILES = ("databricks.yml", "resources/job.yml", "resources/compute.yml")
-TRAININGS = ["land_databases", "land_streams", "train_segments", "train_churn", "train_outcome"]
+TRAININGS = [
+    "land_databases", "land_streams", "train_segments", "train_churn", "train_purchase_intent", "train_session_intent",
+    "train_lifetime_value", "train_outcome",
+]  # fmt: skip
 
 
 def read(file):

@@ -24,8 +24,10 @@ ORDER = [
     "land_files", "land_databases", "land_interfaces", "land_streams", "records", "order_lines", "customer_records",
     "identities", "orders", "cancellations", "customers", "quality", "value", "behaviour", "lifecycle", "sessions",
     "funnel", "engagement", "service", "segment_rules", "campaigns", "kpis", "before_after", "customer_360",
-    "invariants", "features", "attributes", "train_segments", "train_churn", "train_outcome", "score_segments",
-    "score_churn", "score_outcome", "publish_customers", "publish_early_warning",
+    "invariants", "features", "attributes", "train_segments", "train_churn", "train_purchase_intent",
+    "train_session_intent", "train_lifetime_value", "train_outcome", "score_segments", "score_churn",
+    "score_purchase_intent", "score_session_intent", "score_lifetime_value", "score_outcome", "publish_customers",
+    "publish_early_warning",
 ]  # fmt: skip
 VALUES = {
     "bucket": "s3://shop/crm",

@@ -27,8 +27,11 @@ BAD_LINE = (
     "536365,85123A,LANTERN,six,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
 )
 TINY_MODELS = """
-churn: {horizon_days: 10, training_dates: 2, training_step_days: 5, retrain_after_days: 5}
+churn: {horizon_days: 10, gap_days: 2, training_dates: 2, training_step_days: 5, splits: 1, retrain_after_days: 5,
+  candidates: [logistic regression], search: {trials: 1}}
+purchase_intent: {horizon_days: 5, training_dates: 1, splits: 1, candidates: [logistic regression], search: {trials: 1}}
 segments: {min_segments: 2, max_segments: 3}
+lifetime_value: {holdout_days: 10, draws: 20}
 """
 RUN_STEPS = """
 import sys

@@ -125,7 +125,8 @@ def test_scores_and_published_tables_of_one_champion_are_equal_on_both_engines(
     shutil.rmtree(root / "publish")
     again = job.Run(root=str(root), lake_file=str(forty_days), spark=spark)
 
-    for name in ("score_segments", "score_churn", "publish_customers", "publish_early_warning"):
+    scoring = ("score_segments", "score_churn", "score_purchase_intent", "score_lifetime_value")
+    for name in (*scoring, "publish_customers", "publish_early_warning"):
         outcome = job.execute(step_named(name), again)
         assert outcome.state == "succeeded", (name, outcome)
 

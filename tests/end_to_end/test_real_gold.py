@@ -1,17 +1,15 @@
-"""Each gold and features table of the real sales, whole, against SQL written from the definitions over silver.
+"""Each gold table of the real sales, whole, against SQL written from the definitions over silver.
 
 DuckDB runs the SQL. The tables are checked as built (for the last day), and again as of a day in the middle of the
 data, where what came later must not be seen.
 """
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 
 import pyarrow as pa
 import pytest
 
-from customerlake.features.labels import LABELS, labels
-from customerlake.features.snapshot import SNAPSHOT, snapshot
 from customerlake.gold.consent_state import CONSENT_STATE
 from customerlake.gold.customer_360 import CUSTOMER_360, SCORES
 from customerlake.gold.customer_service import CUSTOMER_SERVICE
@@ -235,42 +233,11 @@ KPIS_SQL = f"""
     LEFT JOIN joined AS earlier ON earlier.period = now.period AND earlier.starts_on = now.starts_on - now.a_year
 """
 
-SNAPSHOT_SQL = f"""
-    WITH {SUMMARY}, recent AS (
-        SELECT customer_id, count(*) FILTER (DATE '{{as_of}}' - ordered_on < 30) AS orders_last_30_days,
-            count(*) FILTER (DATE '{{as_of}}' - ordered_on < 90) AS orders_last_90_days,
-            coalesce(sum(amount) FILTER (DATE '{{as_of}}' - ordered_on < 90), 0) AS spend_last_90_days,
-            avg(count_lines) AS mean_basket_lines, avg(count_units) AS mean_basket_units,
-            arg_max(country, (ordered_at, order_id)) AS country
-        FROM purchases GROUP BY customer_id
-    ), returned AS (
-        SELECT customer_id, count(*) AS times, -sum(amount) AS amount
-        FROM silver.orders WHERE is_return AND ordered_on <= DATE '{{as_of}}' GROUP BY customer_id
-    )
-    SELECT *, CASE WHEN frequency > 0 THEN recency / frequency ELSE "T" END AS days_between,
-        total_spend / count_orders AS average_order_value,
-        days_since_last_order / greatest(days_between, 1) AS overdue_ratio,
-        spend_last_90_days / total_spend AS spend_share_last_90_days,
-        coalesce(times, 0) AS count_returns, coalesce(returned.amount, 0) / total_spend AS returned_share
-    FROM summary JOIN recent USING (customer_id) LEFT JOIN returned USING (customer_id)
-"""
-
-LABELS_SQL = f"""
-    WITH {PURCHASES}, after AS (
-        FROM silver.orders WHERE NOT is_return AND amount > 0
-            AND ordered_on > DATE '{{as_of}}' AND ordered_on <= DATE '{{as_of}}' + {{horizon_days}}
-    )
-    SELECT customer_id, {{horizon_days}} AS horizon_days, count(after.order_id) = 0 AS is_churned,
-        count(after.order_id) AS count_orders_after, coalesce(sum(after.amount), 0) AS spend_after
-    FROM (SELECT DISTINCT customer_id FROM purchases) LEFT JOIN after USING (customer_id) GROUP BY customer_id
-"""
-
 GOLD = {
     RFM: RFM_SQL,
     CUSTOMER_VALUE: VALUE_SQL,
     PURCHASE_BEHAVIOUR: BEHAVIOUR_SQL,
     KPIS: KPIS_SQL,
-    SNAPSHOT: SNAPSHOT_SQL,
 }
 
 
@@ -293,8 +260,6 @@ def as_of_mid_day(real_lake, real_tables) -> Callable[[object], str]:
             orders, lines, read(CANCELLATIONS), usual_prices=usual_prices(lines, as_of=MID_DAY), as_of=MID_DAY
         ),
         KPIS: lambda: kpis(orders, as_of=MID_DAY),
-        SNAPSHOT: lambda: snapshot(orders, as_of=[MID_DAY]),
-        LABELS: lambda: labels(orders, as_of=[MID_DAY], horizon_days=90, observed_until=LAST_DAY),
     }
 
     def name_of(table) -> str:
@@ -308,26 +273,6 @@ def as_of_mid_day(real_lake, real_tables) -> Callable[[object], str]:
 @pytest.mark.parametrize("table", GOLD, ids=lambda table: table.name)
 def test_a_table_of_a_day_in_the_middle_is_what_its_definition_says(assert_table_is, as_of_mid_day, table):
     assert_table_is(table, as_of_mid_day(table), GOLD[table].format(as_of=MID_DAY))
-
-
-def test_labels_of_a_day_in_the_middle_are_what_their_definition_says(assert_table_is, as_of_mid_day):
-    sql = LABELS_SQL.format(as_of=MID_DAY, horizon_days=90)
-
-    assert_table_is(LABELS, as_of_mid_day(LABELS), sql)
-
-
-def test_snapshots_and_labels_of_every_date_that_models_learn_from_are_what_their_definition_says(
-    real_tables, assert_table_is
-):
-    dates = real_tables.sql("SELECT DISTINCT as_of, horizon_days FROM features.labels ORDER BY 1").fetchall()
-
-    assert len(dates) > 1
-    for as_of, horizon_days in dates:
-        assert as_of + timedelta(days=horizon_days) <= LAST_DAY
-        of_date = f"WHERE as_of = DATE '{as_of}'"
-        assert_table_is(SNAPSHOT, f"FROM features.snapshot {of_date}", SNAPSHOT_SQL.format(as_of=as_of))
-        labels_sql = LABELS_SQL.format(as_of=as_of, horizon_days=horizon_days)
-        assert_table_is(LABELS, f"FROM features.labels {of_date}", labels_sql)
 
 
 def test_customer_360_is_the_gold_tables_side_by_side(assert_table_is):

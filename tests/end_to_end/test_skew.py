@@ -41,6 +41,7 @@ def orders(spark, huge):
         "count_lines": F.lit(1).cast("long"),
         "count_units": F.lit(2).cast("long"),
         "country": F.lit("France"),
+        "channel": F.lit("web"),
     }
     return giant.unionByName(others).withColumns(columns)
 
@@ -159,6 +160,9 @@ def test_the_ranking_of_warnings_holds_for_a_hundred_thousand_of_them(spark):
         "customer_id", "as_of", "'France' AS country", "'Rare' AS segment_name", "'Lost' AS rfm_segment",
         "1 AS days_since_last_order", "as_of AS expected_next_on", "1L AS count_orders",
         "CAST(1 AS DECIMAL(18,4)) AS total_spend", "CAST(1 AS DECIMAL(18,2)) AS average_order_value",
+        "0L AS count_open_tickets", "9 AS last_nps_answer", "false AS is_returner", "false AS is_discount_seeker",
+        "0L AS count_abandoned_carts_last_30_days", "'Candles' AS top_category", "true AS is_email_marketing_allowed",
+        "true AS is_phone_marketing_allowed", "true AS is_post_marketing_allowed",
     )  # fmt: skip
 
     ranked = early_warning(customers, churn, as_of=AS_OF)

@@ -12,8 +12,7 @@ from deltalake import DeltaTable
 from sklearn.metrics import roc_auc_score
 
 from customerlake.gold.rfm import RFM
-from customerlake.models.outcome import OUTCOME
-from customerlake.models.outcome_training import MODEL
+from customerlake.models.outcome import MODEL, OUTCOME
 from customerlake.models.registry import Registry
 from customerlake.runtime import job
 from customerlake.runtime.outcome import Counts

@@ -9,6 +9,7 @@ from customerlake.gold.customer_value import CUSTOMER_VALUE
 from customerlake.gold.purchase_behaviour import PURCHASE_BEHAVIOUR
 from customerlake.gold.rfm import RFM
 from customerlake.models.churn import CHURN
+from customerlake.models.lifetime_value import LIFETIME_VALUE
 from customerlake.models.outcome import OUTCOME
 from customerlake.models.segments import SEGMENTS
 
@@ -152,6 +153,19 @@ def test_scores_stand_beside_the_customer_with_the_day_that_they_are_of(spark):
         "a": ("Rare, low-spend, quiet", AS_OF, 0.75, "high", MAY_31, 0.25, MAY_31),
         "b": (None,) * 7,
     }
+
+
+def test_what_a_customer_is_worth_stands_beside_it_with_its_interval_and_day(spark):
+    of_a = {"customer_id": "a", "p_alive": 0.5, "expected_purchases": 2.5, "lifetime_value": Decimal("40.00")}
+    ends = {"lifetime_value_low": Decimal("30.00"), "lifetime_value_high": Decimal("60.00")}
+    before = {"customer_id": "a", "as_of": APRIL_30, "lifetime_value": Decimal("99.00")}
+
+    found = side_by_side(spark, [known("a")], scores={LIFETIME_VALUE: [before, of_a | ends | {"as_of": MAY_31}]})
+
+    names = ("last_p_alive", "last_expected_purchases", "last_lifetime_value", "last_lifetime_value_low",
+             "last_lifetime_value_high", "lifetime_value_scored_on")  # fmt: skip
+    row = found.collect()[0]
+    assert [row[name] for name in names] == [0.5, 2.5, Decimal(40), Decimal(30), Decimal(60), MAY_31]
 
 
 def churn_of(customer, on, probability, band=None):

@@ -8,14 +8,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from customerlake.features.snapshot import FEATURES
+from customerlake.models.classifiers import Classifier, Linear, Standardised
+from customerlake.models.inputs import Inputs, Number
 from customerlake.models.registry import Registry
 
 MadeCustomers = Callable[..., pd.DataFrame]
 
+RETURNS_TELL = Classifier(
+    candidate="logistic regression",
+    inputs=Inputs(numbers=(Number(name="count_returns", typical=2.0),), categories=()),
+    decides=Linear(over=Standardised(means=(2.5,), deviations=(1.0,)), coefficients=(2.0,), intercept=0.0),
+    background=((1.0,), (2.0,), (3.0,)),
+)
+"""By hand: the log-odds are -5, -3, -1, 1 and 3 for no to four returns, -1 where they are not known."""
+
 
 @pytest.fixture(scope="session")
 def made_customers() -> MadeCustomers:
-    """Rows of features.snapshot as pandas; `gone` of the customers ordered longer ago than 90 days."""
+    """Rows of features.snapshot as pandas; `gone` of the customers ordered longer ago than 90 days.
+
+    The lake has no e-mail and no consents; some customers have no loyalty card, and half have answered no survey.
+    """
 
     def made(as_of: date, *, customers: int, seed: int, gone: int = 0) -> pd.DataFrame:
         random = np.random.default_rng(seed)
@@ -23,14 +37,16 @@ def made_customers() -> MadeCustomers:
         spend = random.gamma(2.0, 200.0, customers) + 1
         since_last = random.integers(0, 90, customers).astype(float)
         since_last[:gone] = 150.0
-        return pd.DataFrame(
+        first_ordered = random.integers(200, 400, customers).astype(float)
+        drawn = pd.DataFrame(
             {
                 "customer_id": [f"c{i:05d}" for i in range(customers)],
                 "as_of": as_of,
-                "country": "France",
+                "country": random.choice(["France", "Norway", "Spain"], customers, p=[0.6, 0.35, 0.05]),
+                "channel": random.choice(["web", "shop"], customers),
                 "days_since_last_order": since_last,
-                "recency": random.integers(0, 200, customers).astype(float),
-                "T": random.integers(200, 400, customers).astype(float),
+                "recency": np.where(orders > 1, (first_ordered - since_last).clip(min=1), 0.0),
+                "T": first_ordered,
                 "frequency": orders - 1,
                 "count_orders": orders,
                 "total_spend": spend,
@@ -45,8 +61,14 @@ def made_customers() -> MadeCustomers:
                 "returned_share": random.random(customers) / 5,
                 "mean_basket_lines": random.uniform(1, 30, customers),
                 "mean_basket_units": random.uniform(1, 300, customers),
+                "web_visits_last_30_days": random.poisson(2, customers).astype(float),
+                "loyalty_tier": np.where(random.random(customers) < 0.4, "gold", None),
+                "tickets_last_90_days": random.poisson(0.3, customers).astype(float),
+                "last_nps_answer": np.where(random.random(customers) < 0.5, random.integers(0, 11, customers), np.nan),
             }
         )
+        unknown = [feature for feature in FEATURES if feature.name not in drawn]
+        return drawn.assign(**{of.name: pd.Series(None, dtype=object if of.is_category else float) for of in unknown})
 
     return made
 
@@ -60,3 +82,8 @@ def registry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def registry(registry_folder: Path) -> Registry:
     """One MLflow store; tests tell themselves apart by the names of their models."""
     return Registry(str(registry_folder))
+
+
+@pytest.fixture(scope="session")
+def returns_tell() -> Classifier:
+    return RETURNS_TELL

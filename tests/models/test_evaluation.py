@@ -9,11 +9,15 @@ from customerlake.errors import ModelError
 from customerlake.models.evaluation import (
     ScoreCounts,
     calibration,
+    calibration_error,
     classification_metrics,
     gain_curve,
+    intervals,
+    paired_differences,
     precision_recall_curve,
     roc_curve,
     score_counts,
+    together,
 )
 
 THRESHOLD = 0.6
@@ -232,7 +236,10 @@ def test_rows_that_reach_the_border_exactly_are_flagged_whatever_lies_close_belo
     assert (found["precision"], found["recall"]) == (1, 1)
 
 
-@pytest.mark.parametrize(("churned", "said"), [(True, "2 customers .* 2 churned"), (False, "2 customers .* 0 churned")])
+@pytest.mark.parametrize(
+    ("churned", "said"),
+    [(True, "Of 2 rows .* is_churned is true of 2"), (False, "Of 2 rows .* is_churned is true of 0")],
+)
 def test_a_held_out_period_of_one_class_cannot_be_judged(spark, churned, said):
     scored = spark.createDataFrame([(0.2, churned), (0.7, churned)], "p double, is_churned boolean")
 
@@ -241,7 +248,144 @@ def test_a_held_out_period_of_one_class_cannot_be_judged(spark, churned, said):
 
 
 def test_a_held_out_period_without_customers_cannot_be_judged(spark):
-    scored = spark.createDataFrame([], "p double, is_churned boolean")
+    scored = spark.createDataFrame([(0.2, True)], "p double, is_churned boolean").where("p > 1")
 
-    with pytest.raises(ModelError, match=r"0 customers .* 0 churned"):
+    with pytest.raises(ModelError, match=r"Of 0 rows to judge by"):
         score_counts(scored, probability="p", label="is_churned")
+
+
+def test_what_is_at_stake_is_summed_over_the_positives_of_each_probability(spark):
+    scored = spark.createDataFrame(
+        [(0.9, True, 100.0), (0.9, True, 50.0), (0.9, False, 7.0), (0.2, False, 9.0), (0.2, True, None)],
+        "p double, is_churned boolean, spend double",
+    )
+
+    counts = score_counts(scored, probability="p", label="is_churned", stake="spend")
+
+    assert counts.stake is not None
+    assert counts.stake.tolist() == [150, 0]
+
+
+def test_the_calibration_error_is_the_mean_distance_of_told_and_observed_shares():
+    counts = ScoreCounts(
+        probability=np.array([0.95, 0.25]), rows=np.array([30.0, 10.0]), positives=np.array([24.0, 3.0])
+    )
+
+    # 30 rows are off by 0.95 - 0.8, 10 by 0.3 - 0.25
+    assert calibration_error(counts) == pytest.approx((30 * 0.15 + 10 * 0.05) / 40)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_intervals_are_those_of_resampled_rows(seed):
+    """Against a plain bootstrap: rows drawn with replacement, measured by scikit-learn."""
+    probability, label = random_scores(seed, rows=800)
+    random = np.random.default_rng(9)
+    areas, briers = [], []
+    for _ in range(300):
+        drawn = random.integers(0, 800, 800)
+        areas.append(reference.roc_auc_score(label[drawn], probability[drawn]))
+        briers.append(reference.brier_score_loss(label[drawn], probability[drawn]))
+
+    found = intervals(counts_of(probability, label), threshold=THRESHOLD, seed=1)
+
+    assert found["roc_auc"] == pytest.approx(tuple(np.quantile(areas, [0.025, 0.975])), abs=0.01)
+    assert found["brier"] == pytest.approx(tuple(np.quantile(briers, [0.025, 0.975])), abs=0.006)
+
+
+def test_intervals_hold_the_value_and_shrink_with_the_rows():
+    few, many = (counts_of(*random_scores(3, rows=rows)) for rows in (400, 6400))
+
+    of_few, of_many = (intervals(counts, threshold=THRESHOLD, seed=1) for counts in (few, many))
+
+    for counts, found in ((few, of_few), (many, of_many)):
+        metrics = classification_metrics(counts, threshold=THRESHOLD)
+        assert len(found) >= 10
+        for name, (low, high) in found.items():
+            assert low <= metrics[name] <= high, name
+    for name in ("roc_auc", "pr_auc", "brier", "log_loss"):
+        narrower = (of_few[name][1] - of_few[name][0]) / (of_many[name][1] - of_many[name][0])
+        assert 2.5 < narrower < 6, name  # sixteen times the rows: a quarter of the width
+
+
+def test_intervals_are_the_same_under_one_seed_and_others_under_another():
+    counts = counts_of(*random_scores(4, rows=300))
+
+    assert intervals(counts, threshold=0.5, seed=1) == intervals(counts, threshold=0.5, seed=1)
+    assert intervals(counts, threshold=0.5, seed=1) != intervals(counts, threshold=0.5, seed=2)
+
+
+def test_resamples_of_one_class_are_left_out_of_intervals():
+    found = intervals(counts_of([0.9, 0.1, 0.4], [1, 0, 0]), threshold=0.5, seed=1)
+
+    assert 0 <= found["roc_auc"][0] <= found["roc_auc"][1] <= 1
+
+
+def two_models(seed, rows=2000):
+    """A label, a model that tells something of it, and another that has the same and more noise."""
+    random = np.random.default_rng(seed)
+    label = random.random(rows) < 0.3
+    one = random.normal(size=rows) + 1.2 * label
+    return pd.DataFrame({"y": label, "one": sigmoid(one), "other": sigmoid(one + random.normal(size=rows))})
+
+
+def sigmoid(odds):
+    return 1 / (1 + np.exp(-odds))
+
+
+def test_the_difference_of_two_models_and_its_interval_are_those_of_resampled_pairs(spark):
+    rows = two_models(1)
+    random = np.random.default_rng(7)
+    measures = {"roc_auc": reference.roc_auc_score, "pr_auc": reference.average_precision_score}
+
+    def apart(of, measure):
+        return measure(of["y"], of["one"]) - measure(of["y"], of["other"])
+
+    resamples = [rows.iloc[random.integers(0, len(rows), len(rows))] for _ in range(200)]
+
+    found = paired_differences(spark.createDataFrame(rows), probability="one", other="other", label="y", seed=1)
+
+    for name, measure in measures.items():
+        low, high = np.quantile([apart(resample, measure) for resample in resamples], [0.025, 0.975])
+        assert found[name].value == pytest.approx(apart(rows, measure), abs=0.01)
+        assert (found[name].low, found[name].high) == pytest.approx((low, high), abs=0.01)
+        assert found[name].low > 0
+
+
+def test_a_model_is_not_apart_from_itself(spark):
+    rows = two_models(2, rows=300)
+
+    found = paired_differences(
+        spark.createDataFrame(rows.assign(same=rows["one"])), probability="one", other="same", label="y", seed=1
+    )
+
+    assert [(one.value, one.low, one.high) for one in found.values()] == [(0, 0, 0)] * 2
+
+
+def test_differences_do_not_depend_on_the_order_of_rows(spark):
+    rows = two_models(3, rows=400)
+    upside_down = rows.iloc[::-1].reset_index(drop=True)
+
+    found = [
+        paired_differences(spark.createDataFrame(frame), probability="one", other="other", label="y", seed=1)
+        for frame in (rows, upside_down)
+    ]
+
+    assert found[0] == found[1]
+
+
+def test_rows_of_several_dates_are_judged_together_as_one():
+    parts = [random_scores(seed, rows=300) for seed in (1, 2, 3)]
+    all_of_them = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+
+    found = classification_metrics(together([counts_of(*part) for part in parts]), threshold=THRESHOLD)
+
+    assert found == pytest.approx(classification_metrics(counts_of(*all_of_them), threshold=THRESHOLD))
+
+
+def test_what_is_at_stake_stays_with_its_rows_when_dates_are_put_together():
+    def counts(probability, stake):
+        return ScoreCounts(np.array(probability), np.array([2.0, 2.0]), np.array([1.0, 1.0]), np.array(stake))
+
+    found = together([counts([0.9, 0.2], [10.0, 20.0]), counts([0.8, 0.1], [40.0, 80.0])])
+
+    assert (found.probability.tolist(), found.stake.tolist()) == ([0.9, 0.8, 0.2, 0.1], [10, 40, 20, 80])

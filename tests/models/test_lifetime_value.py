@@ -1,38 +1,27 @@
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from pydantic import ValidationError
 from pyspark.sql import functions as F
 
 from customerlake.errors import ModelError
 from customerlake.gold.rfm import RFM
-from customerlake.models.bg_nbd import p_alive_matrix
-from customerlake.models.figures import save
-from customerlake.models.lifetime_figures import p_alive_figure, tracking_figure
+from customerlake.models.lifetime_numbers import Drawn, LifetimeFormula
 from customerlake.models.lifetime_value import (
     LIFETIME_VALUE,
-    Drawn,
-    LifetimeFormula,
     LifetimeValue,
-    LifetimeValueConfig,
     lifetime_value_scores,
-    observed_after,
-    weekly_tracking,
+    value_distribution,
 )
-from customerlake.models.likelihood import Estimates
+from customerlake.runtime.config import LifetimeValueConfig
+from tests.models.lifetime import AS_OF, CDNOW, RFM_ROWS, formula
 
-CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"
-AS_OF = date(1997, 9, 30)
 HOLDOUT_DAYS = 273
-RFM_ROWS = "customer_id string, as_of date, frequency int, recency int, T int, monetary_value decimal(18,2)"
-ORDERS = "customer_id string, ordered_on date, amount decimal(18,4), is_return boolean"
 IN_MONTHS = LifetimeValueConfig(horizon_days=360, period_days=30, discount_rate=1.01 ** (365 / 30) - 1)
 
 
@@ -47,19 +36,6 @@ def cdnow(spark):
 @pytest.fixture(scope="module")
 def cdnow_formula(cdnow):
     return LifetimeValue(IN_MONTHS).fit(cdnow)
-
-
-def formula(deviation=0.05, theta=(0.243, 30.9, 0.793, 2.426), of_values=(6.25, 3.74, 15.44)):
-    def known(names, values, bounds):
-        size = range(len(names))
-        covariance = tuple(tuple(deviation**2 if i == j else 0.0 for j in size) for i in size)
-        return Estimates(
-            names=names, values=values, bounds=bounds, covariance=covariance,
-            log_likelihood=0.0, customers=1, rounded_to=0.0, is_weak=False,
-        )  # fmt: skip
-
-    purchases = known(("r", "alpha", "a", "b"), theta, (0.0,) * 4)
-    return LifetimeFormula(purchases=purchases, values=known(("p", "q", "gamma"), of_values, (0.0, 1.0, 0.0)))
 
 
 def scores(model, with_formula, rows):
@@ -77,7 +53,7 @@ def test_values_are_those_of_an_independent_library(cdnow, cdnow_formula):
 
 
 def test_every_customer_is_scored_once_in_the_declared_columns(cdnow, cdnow_formula):
-    scored = lifetime_value_scores(LifetimeValue(IN_MONTHS), cdnow_formula, cdnow, model_version="3")
+    scored = lifetime_value_scores(cdnow_formula, cdnow, IN_MONTHS, model_version="3")
 
     assert scored.schema.simpleString() == LIFETIME_VALUE.schema.simpleString()
     rows = scored.toPandas()
@@ -158,7 +134,7 @@ def test_the_same_seed_draws_the_same_intervals_and_a_row_depends_on_itself_alon
 
 
 def test_what_is_remembered_of_purchases_ahead_does_not_change_them(monkeypatch):
-    monkeypatch.setattr("customerlake.models.lifetime_value.MOST_REMEMBERED", 2)
+    monkeypatch.setattr("customerlake.models.lifetime_numbers.MOST_REMEMBERED", 2)
     config = LifetimeValueConfig(draws=20)
     remembering = Drawn.by(formula(), config)
     for first in ((0, 1, 2), (2, 3, 0), (1, 1, 4)):
@@ -200,8 +176,8 @@ def test_the_holdout_of_cdnow_is_foretold_better_than_by_past_rates(cdnow, cdnow
 
 def test_metrics_are_of_scored_rows_beside_the_past_rate(spark):
     scored = spark.createDataFrame(
-        [(2.0, 10.0, 1.0, 5.0, 3, 25.0), (0.0, 10.0, 1.0, 5.0, 1, 15.0)],
-        "expected_purchases double, expected_value double, baseline_purchases double, baseline_spend double, "
+        [(2.0, 20.0, 1.0, 5.0, 3, 25.0), (0.0, 0.0, 1.0, 5.0, 1, 15.0)],
+        "expected_purchases double, expected_spend double, baseline_purchases double, baseline_spend double, "
         "purchases_after int, spend_after double",
     )
     found = LifetimeValue(LifetimeValueConfig()).evaluate(scored)
@@ -212,8 +188,33 @@ def test_metrics_are_of_scored_rows_beside_the_past_rate(spark):
         "spend_mae": 10.0, "spend_rmse": 125**0.5, "spend_ratio": 0.5,
         "baseline_purchases_mae": 1.0, "baseline_purchases_rmse": 2**0.5, "baseline_purchases_ratio": 0.5,
         "baseline_spend_mae": 15.0, "baseline_spend_rmse": 250**0.5, "baseline_spend_ratio": 0.25,
+        "spend_rank_correlation": 1.0, "spend_share_top_tenth": 0.125, "baseline_spend_share_top_tenth": 0.1,
     }  # fmt: skip
     assert found == pytest.approx(expected)
+
+
+def test_customers_are_counted_by_value_in_tenths_of_powers_of_ten(spark):
+    worth = [(5.0,), (5.5,), (500.0,), (0.0,), (None,)]
+
+    found = value_distribution(spark.createDataFrame(worth, "lifetime_value double"))
+
+    expected = [(0.01, 0.012589, 1, 0.0), (3.981072, 5.011872, 1, 5.0), (5.011872, 6.309573, 1, 5.5),
+                (398.107171, 501.187234, 1, 500.0)]  # fmt: skip
+    assert [tuple(row) for row in found.to_numpy()] == [pytest.approx(row, rel=1e-4) for row in expected]
+
+
+def test_a_customer_without_a_history_is_worth_nobody_knows_what(spark):
+    rows = [("a", AS_OF, None, None, None, None), ("b", AS_OF, 2, 213, 272, Decimal(22)), ("c", AS_OF, 0, 0, 9, None)]
+
+    scored = lifetime_value_scores(
+        formula(), spark.createDataFrame(rows, RFM_ROWS), LifetimeValueConfig(draws=20), model_version="1"
+    )
+
+    found = {row.customer_id: (row.p_alive, row.lifetime_value) for row in scored.collect()}
+    assert found["a"] == (None, None)
+    assert found["b"][1] > 0
+    assert found["c"][0] == 1
+    assert found["c"][1] > 0
 
 
 def test_rows_of_several_dates_are_refused(spark):
@@ -254,69 +255,12 @@ def test_what_was_learnt_can_be_kept_as_text():
     assert LifetimeFormula.model_validate_json(formula().model_dump_json()) == formula()
 
 
-def test_only_purchases_in_the_days_after_the_date_are_observed(spark):
-    bought = {0: 5, 1: 10, 90: 40, 91: 80}  # days after as_of: amount
-    rows = [("a", AS_OF + timedelta(days=day), Decimal(amount), False) for day, amount in bought.items()]
-    next_day = AS_OF + timedelta(days=1)
-    rows += [
-        ("a", next_day, Decimal(20), False),
-        ("a", next_day, Decimal(-9), True),
-        (None, next_day, Decimal(3), False),
-    ]
-
-    observed = observed_after(spark.createDataFrame(rows, ORDERS), as_of=AS_OF, days=90).collect()
-
-    found = [(row["customer_id"], row["purchases_after"], row["spend_after"]) for row in observed]
-    assert found == [("a", 2, 70)]
-
-
-@pytest.fixture
-def weeks(spark):
-    """Customer a came 20 days before as_of and again 13 and 7 days before and 8 days after; b, 3 days before, never."""
-    days = {"a": (-20, -13, -7, 8, 30), "b": (-3,), "later": (2, 5)}
-    rows = [(name, AS_OF + timedelta(days=day), Decimal(10), False) for name, at in days.items() for day in at]
-    known = spark.createDataFrame([("a", AS_OF, 2, 13, 20, Decimal(10)), ("b", AS_OF, 0, 0, 3, Decimal(0))], RFM_ROWS)
-    orders = spark.createDataFrame(rows, ORDERS)
-    return weekly_tracking(formula().purchases, known, orders, as_of=AS_OF, until=AS_OF + timedelta(days=15))
-
-
-def test_weeks_count_the_repeat_purchases_of_the_customers_known_at_the_date(weeks):
-    assert weeks["week_ends_on"].tolist() == [AS_OF + timedelta(days=days) for days in (-7, 0, 7, 14)]
-    assert weeks["observed"].tolist() == [2, 0, 0, 1]
-    assert weeks["is_holdout"].tolist() == [False, False, True, True]
-
-
-def test_weeks_are_expected_to_hold_what_customers_of_that_age_buy(weeks):
-    """E(20 - 7) - E(20 - 14) and so on: E(t) by numerical integration over the chance to stop, outside this code."""
-    assert weeks["expected"].tolist() == pytest.approx([0.050534, 0.071077, 0.097350, 0.092418], abs=2e-6)
-
-
-def test_the_figures_are_drawn_into_pngs(tmp_path, weeks):
-    matrix = p_alive_matrix(formula().purchases, age_days=272, most_purchases=10)
-
-    tracked = save(tracking_figure("Repeat purchases", weeks), tmp_path / "tracking.png")
-    alive = save(p_alive_figure("Who still buys", matrix, age_days=272), tmp_path / "alive.png")
-
-    for path, wide in ((tracked, 1500), (alive, 800)):
-        with Image.open(path) as picture:
-            assert picture.width >= wide
-            assert len(picture.convert("RGB").getcolors(maxcolors=1_000_000)) > 50
-
-
-def test_the_tracking_figure_sums_up_the_weeks_on_its_right(weeks):
-    specification = tracking_figure("Repeat purchases", weeks).to_dict()
-
-    left, right = (specification["datasets"][panel["layer"][0]["data"]["name"]] for panel in specification["hconcat"])
-    observed = [[point["purchases"] for point in side if point["series"] == "observed"] for side in (left, right)]
-    assert observed == [[2, 0, 0, 1], [2, 2, 2, 3]]
-
-
 def test_every_real_customer_has_a_finite_value(real_lake):
     rfm = real_lake.lake.read(RFM)
     model = LifetimeValue(LifetimeValueConfig(draws=50))
     learnt = model.fit(rfm)
 
-    rows = lifetime_value_scores(model, learnt, rfm, model_version="1").toPandas()
+    rows = lifetime_value_scores(learnt, rfm, model.config, model_version="1").toPandas()
 
     assert len(rows) == 4338
     assert not rows.isna().any().any()

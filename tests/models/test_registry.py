@@ -1,13 +1,19 @@
+import json
 import os
+import subprocess
 from datetime import date, timedelta
+from pathlib import Path
 
 import altair as alt
+import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.errors import ModelError
+from customerlake.models.packaged import PackagedClassifier
 from customerlake.models.registry import ASKED_REGISTRY_URI, ASKED_URI, Registry, Version
 
 JAN_1 = date(2011, 1, 1)
@@ -259,3 +265,200 @@ def test_a_process_that_comes_later_finds_the_champion(registry, registry_folder
     again = Registry(str(registry_folder))
 
     assert again.usable(trained.model, FEB_1).number == "1"
+
+
+def aliases(registry, model):
+    return {name: str(number) for name, number in registry.client.get_registered_model(model).aliases.items()}
+
+
+def test_the_version_that_loses_is_the_challenger(registry, trained):
+    trained(JAN_1, wins=True)
+    trained(FEB_1, wins=False)
+
+    assert aliases(registry, trained.model) == {"champion": "1", "challenger": "2"}
+
+
+def test_a_champion_that_was_beaten_is_the_challenger_of_the_new_one(registry, trained):
+    trained(JAN_1, wins=True)
+    trained(FEB_1, wins=True)
+
+    assert aliases(registry, trained.model) == {"champion": "2", "challenger": "1"}
+
+
+def test_a_challenger_that_is_promoted_changes_places_with_the_champion(registry, trained):
+    trained(JAN_1, wins=True)
+    trained(FEB_1, wins=False)
+
+    registry.promote(registry.version(trained.model, "2"))
+
+    assert aliases(registry, trained.model) == {"champion": "2", "challenger": "1"}
+
+
+def test_a_first_version_that_lost_and_is_promoted_is_no_challenger_any_more(registry, trained):
+    trained(JAN_1, wins=False)
+
+    registry.promote(registry.version(trained.model, "1"))
+
+    assert aliases(registry, trained.model) == {"champion": "1"}
+
+
+def test_a_rollback_gives_the_alias_back_to_the_champion_before(registry, trained):
+    trained(JAN_1, wins=True)
+    trained(FEB_1, wins=True)
+    trained(MAR_1, wins=True)
+
+    back = registry.roll_back(trained.model)
+
+    assert back.number == "2"
+    assert back.is_champion
+    assert aliases(registry, trained.model) == {"champion": "2", "challenger": "3"}
+    assert registry.roll_back(trained.model).number == "1"
+
+
+@pytest.mark.parametrize("versions", [0, 1])
+def test_a_rollback_without_a_champion_before_is_refused(registry, trained, versions):
+    for _ in range(versions):
+        trained(JAN_1, wins=True)
+
+    with pytest.raises(ModelError, match=r"no champion of model .* before the present one.*models list"):
+        registry.roll_back(trained.model)
+
+
+def test_promoting_the_champion_changes_nothing(registry, trained):
+    trained(JAN_1, wins=True)
+    trained(FEB_1, wins=True)
+
+    registry.promote(registry.version(trained.model, "2"))
+
+    assert aliases(registry, trained.model) == {"champion": "2", "challenger": "1"}
+    assert registry.roll_back(trained.model).number == "1"
+
+
+def test_an_unknown_version_is_refused_with_those_there_are(registry, trained):
+    trained(JAN_1)
+    trained(FEB_1)
+
+    with pytest.raises(ModelError, match=r"no version 9 of .*there are: 1, 2\."):
+        registry.version(trained.model, "9")
+
+
+def test_all_registered_models_are_listed_by_name(registry, trained):
+    trained(JAN_1, of="zebra")
+    trained(JAN_1, of="aardvark")
+
+    found = registry.models()
+
+    assert found == sorted(found)
+    assert {"zebra", "aardvark"} <= set(found)
+
+
+CUSTOMERS = pd.DataFrame({"count_returns": [0.0, 4.0, np.nan], "customer_id": ["a", "b", "c"]})
+
+
+@pytest.fixture(scope="module")
+def registered(registry, returns_tell):
+    """A version registered as a training does, and judged."""
+    scorer = PackagedClassifier(returns_tell, "churn_probability")
+    inputs = CUSTOMERS[["count_returns"]]
+    with registry.run("packaged", "the run", {}) as run_id:
+        registry.log_params({"seed": 20})
+        registry.log_metrics({"roc_auc": 0.75})
+        version = registry.register(
+            "packaged", scorer, run_id=run_id, as_of=JAN_1, inputs=inputs, output=scorer.predict(None, inputs),
+            metrics={"roc_auc": 0.75},
+        )  # fmt: skip
+    registry.judge(version, wins=True)
+    return version
+
+
+def test_the_champion_scores_a_pandas_frame_without_spark(registry, registered):
+    with registry.run("packaged", "to choose the store", {}):
+        loaded = mlflow.pyfunc.load_model("models:/packaged@champion")
+
+    found = loaded.predict(CUSTOMERS[["count_returns"]])
+
+    # the log-odds are -5, 3, and -1 for the typical number
+    assert found["churn_probability"].tolist() == pytest.approx([0.006693, 0.952574, 0.268941], abs=1e-6)
+
+
+def test_the_model_carries_its_signature_example_code_and_environment(registry, registered):
+    with registry.run("packaged", "to choose the store", {}):
+        about = mlflow.models.get_model_info("models:/packaged/1")
+        folder = Path(mlflow.artifacts.download_artifacts(about.model_uri))
+
+    assert [column.name for column in about.signature.inputs.inputs] == ["count_returns"]
+    assert [column.name for column in about.signature.outputs.inputs] == ["churn_probability"]
+    example = json.loads((folder / "input_example.json").read_text())
+    assert example["columns"] == ["count_returns"]
+    code = folder / "code" / "customerlake"
+    assert (code / "models" / "classifiers.py").is_file()
+    assert {path.suffix for path in code.rglob("*") if path.is_file()} == {".py"}  # data are many times as large
+    needed = (folder / "requirements.txt").read_text().splitlines()
+    assert {line.split("==")[0] for line in needed} >= {"mlflow", "numpy", "pandas", "scipy", "pydantic"}
+
+
+def test_a_process_without_the_package_installed_scores_by_the_models_own_code(
+    registry, registered, python_without_customerlake, tmp_path
+):
+    with registry.run("packaged", "to choose the store", {}):
+        folder = mlflow.artifacts.download_artifacts("models:/packaged/1")
+    asked = (
+        "import mlflow, pandas, sys; "
+        f"loaded = mlflow.pyfunc.load_model({folder!r}); "
+        "print(loaded.predict(pandas.DataFrame({'count_returns': [4.0]}))['churn_probability'][0]); "
+        "import pyspark.sql; assert pyspark.sql.SparkSession.getActiveSession() is None"
+    )
+
+    done = subprocess.run(
+        [python_without_customerlake, "-c", asked], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(0.952574, abs=1e-6)
+
+
+def test_a_version_knows_the_metrics_and_parameters_of_its_run(registry, registered):
+    assert registry.metrics(registered) == {"roc_auc": 0.75}
+    assert registry.params(registered) == {"seed": "20"}
+    assert registry.version("packaged", "1").tags["holdout_roc_auc"] == "0.750000"
+
+
+def test_who_approved_a_version_is_written_down_at_version_and_run(registry, registered):
+    registry.approve(registered, by="Ada", on=FEB_1)
+
+    tags = registry.version("packaged", "1").tags
+    assert (tags["approved_by"], tags["approved_on"]) == ("Ada", "2011-02-01")
+    of_run = registry.client.get_run(registered.run_id).data.tags
+    assert (of_run["approved_by"], of_run["approved_on"]) == ("Ada", "2011-02-01")
+
+
+@pytest.mark.parametrize("tiers", [[None] * 3, ["gold", None, None], ["gold"] * 3])
+def test_words_that_the_example_lacks_or_has_do_not_decide_which_rows_can_be_scored(registry, returns_tell, tiers):
+    inputs = CUSTOMERS[["count_returns"]].assign(loyalty_tier=pd.Series(tiers, dtype=object))
+    scorer = PackagedClassifier(returns_tell, "churn_probability")
+    with registry.run("words", "the run", {}) as run_id:
+        version = registry.register(
+            "words", scorer, run_id=run_id, as_of=JAN_1, inputs=inputs, output=scorer.predict(None, inputs), metrics={}
+        )
+        loaded = mlflow.pyfunc.load_model(f"models:/words/{version.number}")
+
+    found = loaded.predict(inputs.assign(loyalty_tier=["silver", None, "gold"]))
+
+    assert len(found) == 3
+
+
+def test_a_table_beside_a_run_comes_back(registry, tmp_path):
+    with registry.run("tables", "made", {}) as run_id:
+        registry.log_table(pd.DataFrame({"candidate": ["a", "b"], "roc_auc": [0.5, 0.75]}), "candidates")
+
+    path = registry.client.download_artifacts(run_id, "candidates.json", str(tmp_path))
+    kept = json.loads(Path(path).read_text())
+    assert kept == {"columns": ["candidate", "roc_auc"], "data": [["a", 0.5], ["b", 0.75]]}
+
+
+def test_a_series_is_a_metric_with_steps(registry):
+    with registry.run("series", "made", {}) as run_id:
+        registry.log_series("roc_auc_by_split", [0.7, 0.8, 0.75])
+
+    found = [(one.step, one.value) for one in registry.client.get_metric_history(run_id, "roc_auc_by_split")]
+    assert sorted(found) == [(0, 0.7), (1, 0.8), (2, 0.75)]

@@ -1,280 +1,208 @@
 from datetime import date
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from chispa import assert_df_equality
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from chispa import assert_approx_df_equality
+from sklearn.metrics import silhouette_score
+from sklearn.mixture import GaussianMixture
 
-from customerlake.errors import ModelError
-from customerlake.models.segments import (
-    CLUSTERED,
-    Profile,
-    Segments,
-    Tried,
-    adjusted_rand_index,
-    chosen,
-    named,
-    profiles,
-    segment_names,
-)
+from customerlake.errors import ConfigError, ModelError
+from customerlake.models.clusterings import Bisected, Centres, Mixture, Split
+from customerlake.models.segment_choice import Tried
+from customerlake.models.segment_numbers import Axis, FittedSegments, ScaledFeature, Segment
+from customerlake.models.segments import SEGMENTS, Segments, segment_scores
+from customerlake.models.segments_packaged import PackagedSegments
 from customerlake.runtime.config import SegmentsConfig
 
 AS_OF = date(2011, 12, 9)
-CONFIG = SegmentsConfig(min_segments=2, max_segments=4, resamples=2, min_stability=0.7, seed=7)
-PLANTED = {"often": (5, 40, 8000, 200), "sometimes": (60, 6, 900, 150), "once": (300, 1, 60, 60)}
+NAMES = ("total_spend", "overdue_ratio")
+CONFIG = SegmentsConfig(features=NAMES, min_segments=2, max_segments=3, resamples=2, references=2, seed=7)
+CENTRES = Centres(centres=((-1.0, 0.0), (1.0, 0.5)), variance=0.4)
+BISECTED = Bisected(
+    splits=(
+        Split(group=0, centres=((-1.0, 0.0), (1.0, 0.0))),
+        Split(group=1, centres=((1.0, 1.0), (1.0, -1.0))),
+        Split(group=0, centres=((-1.0, 2.0), (-1.5, 0.0))),
+    ),
+    variance=0.4,
+)
+MIXTURE = Mixture(
+    weights=(0.3, 0.7), centres=((-1.0, 0.0), (1.0, 0.5)), covariances=(((1.0, 0.6), (0.6, 0.8)), ((0.3, 0), (0, 2.0)))
+)
 
 
-def made(each=50, seed=3):
-    """Three groups of customers far apart, with some spread in each."""
-    random = np.random.default_rng(seed)
-    rows = [
-        (f"{group}-{i}", AS_OF, *(np.array(centre) * random.uniform(0.8, 1.25, 4)))
-        for group, centre in PLANTED.items()
-        for i in range(each)
-    ]
-    return pd.DataFrame(rows, columns=["customer_id", "as_of", *CLUSTERED])
+def fitted_with(clustering):
+    groups = range(len(clustering.centres))
+    taken = Tried(method="k-means", k=len(groups), silhouette=0.5, stability=0.9, found_again=(0.9,) * len(groups))
+    segments = tuple(
+        Segment(id=10 + i, name=f"Segment {i}", customers=5, medians={}, deviations={}, found_again=0.9) for i in groups
+    )
+    axis = Axis(loadings=dict.fromkeys(NAMES, 0.7), variance_share=0.5)
+    return FittedSegments(
+        features=(
+            ScaledFeature(name="total_spend", is_logged=True, typical=50.0, mean=4.0, deviation=1.5),
+            ScaledFeature(name="overdue_ratio", is_logged=False, typical=1.0, mean=1.0, deviation=0.5),
+        ),
+        clustering=clustering, segments=segments, axes=(axis, axis), tried=(taken,), taken=taken, gaps=(),
+        customers=10, highest_id=13,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def customers(spark):
-    return spark.createDataFrame(made()).cache()
+def rows():
+    """Features of 300 customers, some of them missing."""
+    random = np.random.default_rng(4)
+    spend, ratio = random.gamma(1, 200, 300), random.normal(1, 0.6, 300)
+    spend[::17], ratio[::13], spend[5] = np.nan, np.nan, 1e12
+    return pd.DataFrame(
+        {"customer_id": [f"c{i:03d}" for i in range(300)], "as_of": AS_OF, "total_spend": spend, "overdue_ratio": ratio}
+    )
 
 
 @pytest.fixture(scope="module")
-def model():
-    return Segments(CONFIG)
+def frame(spark, rows):
+    """The rows on the engine, where what is missing is null."""
+    records = rows.astype(object).where(rows.notna(), None).to_numpy().tolist()
+    return spark.createDataFrame(
+        records, "customer_id string, as_of date, total_spend double, overdue_ratio double"
+    ).cache()
 
 
-@pytest.fixture(scope="module")
-def pipeline(model, customers):
-    return model.fit(customers)
+def standardised(rows):
+    """By hand, from the numbers above."""
+    spend = (np.log1p(rows["total_spend"].fillna(50)) - 4) / 1.5
+    return np.column_stack([spend, (rows["overdue_ratio"].fillna(1) - 1) / 0.5])
 
 
-@pytest.fixture(scope="module")
-def fitted(model, pipeline):
-    """What the pipeline has learnt."""
-    return model.formula(pipeline)
+def scores_of(frame, fitted, *columns):
+    scored = Segments(CONFIG).score(frame, fitted).select("customer_id", *columns).toPandas()
+    return scored.sort_values("customer_id", ignore_index=True)
 
 
-@pytest.fixture(scope="module")
-def scored(model, customers, fitted):
-    return scores_of(model, customers, fitted)
+def test_a_customer_gets_the_number_name_and_distance_of_the_nearest_centre(frame, rows):
+    found = scores_of(frame, fitted_with(CENTRES), "segment_id", "segment_name", "distance")
+
+    matrix = standardised(rows)
+    distances = np.linalg.norm(matrix[:, None, :] - np.array(CENTRES.centres), axis=2)
+    assert found["segment_id"].tolist() == (10 + distances.argmin(axis=1)).tolist()
+    assert found["segment_name"].tolist() == [f"Segment {i}" for i in distances.argmin(axis=1)]
+    np.testing.assert_allclose(found["distance"], distances.min(axis=1))
 
 
-def scores_of(model, customers, fitted):
-    kept = model.score(customers, fitted).select("customer_id", "segment_id", "distance").toPandas()
-    return kept.sort_values("customer_id", ignore_index=True)
+def test_the_probability_by_centres_is_that_of_equal_round_groups(frame, rows):
+    found = scores_of(frame, fitted_with(CENTRES), "membership_probability")["membership_probability"]
+
+    theirs = GaussianMixture(2, covariance_type="spherical")
+    theirs.weights_, theirs.means_ = np.array([0.5, 0.5]), np.array(CENTRES.centres)
+    theirs.precisions_cholesky_ = np.full(2, 0.4**-0.5)
+    np.testing.assert_allclose(found, theirs.predict_proba(standardised(rows)).max(axis=1), rtol=1e-9)
 
 
-def contingency(one, other):
-    table = pd.crosstab(np.asarray(one), np.asarray(other))
-    return [(int(i), int(j), int(table.loc[i, j])) for i in table.index for j in table.columns]
+def test_the_mixture_is_scikit_learns_of_the_same_numbers(frame, rows):
+    found = scores_of(frame, fitted_with(MIXTURE), "segment_id", "membership_probability")
+
+    theirs = GaussianMixture(2)
+    theirs.weights_, theirs.means_ = np.array(MIXTURE.weights), np.array(MIXTURE.centres)
+    theirs.precisions_cholesky_ = np.linalg.cholesky(np.linalg.inv(np.array(MIXTURE.covariances)))
+    expected = theirs.predict_proba(standardised(rows))
+    assert found["segment_id"].tolist() == (10 + expected.argmax(axis=1)).tolist()
+    np.testing.assert_allclose(found["membership_probability"], expected.max(axis=1), rtol=1e-8)
 
 
-def profile(segment_id, orders, spend, days, *, total_spend=100.0):
-    return Profile(
-        segment_id=segment_id,
-        count_customers=10,
-        medians=dict.fromkeys(CLUSTERED, 1.0) | {"total_spend": total_spend},
-        deviations={
-            "count_orders": orders,
-            "total_spend": spend,
-            "days_since_last_order": days,
-            "average_order_value": 0.0,
-        },
+def test_a_customer_goes_down_the_splits_of_bisected_groups(frame, rows):
+    found = scores_of(frame, fitted_with(BISECTED), "segment_id")["segment_id"]
+
+    first, second = standardised(rows).T
+    # left of the first border: nearer to (-1, 2) or to (-1.5, 0); right: above or below 0
+    left = np.where((first + 1) ** 2 + (second - 2) ** 2 <= (first + 1.5) ** 2 + second**2, 10, 13)
+    assert found.tolist() == np.where(first <= 0, left, np.where(second >= 0, 11, 12)).tolist()
+
+
+@pytest.mark.parametrize("clustering", [CENTRES, BISECTED, MIXTURE])
+def test_what_mlflow_keeps_scores_as_the_engines_do(frame, rows, clustering):
+    fitted = fitted_with(clustering)
+    columns = ["segment_id", "segment_name", "distance", "membership_probability"]
+
+    predicted = PackagedSegments(fitted).predict(None, rows)
+
+    pd.testing.assert_frame_equal(predicted, scores_of(frame, fitted, *columns)[columns], rtol=1e-9)
+
+
+@pytest.mark.parametrize("clustering", [CENTRES, BISECTED, MIXTURE])
+def test_segments_kept_as_json_are_the_same(clustering):
+    fitted = fitted_with(clustering)
+
+    assert FittedSegments.model_validate_json(fitted.model_dump_json()) == fitted
+
+
+def test_the_silhouette_of_scored_customers_equals_scikit_learns(frame, rows):
+    scored = Segments(CONFIG).score(frame.where("total_spend < 1e9"), fitted_with(CENTRES))
+
+    found = Segments(CONFIG).evaluate(scored)
+
+    kept = rows[rows["total_spend"] < 1e9]
+    matrix = standardised(kept)
+    nearest = np.linalg.norm(matrix[:, None, :] - np.array(CENTRES.centres), axis=2).argmin(axis=1)
+    assert found["silhouette"] == pytest.approx(silhouette_score(matrix, nearest, metric="sqeuclidean"))
+    assert found["rows"] == len(kept)
+
+
+def test_the_silhouette_is_of_a_sample_where_there_are_many_customers(frame):
+    few = Segments(CONFIG.model_copy(update={"learnt_from_customers": 100}))
+    scored = few.score(frame, fitted_with(CENTRES))
+
+    sample = few.sampled(scored, "customer_id")["customer_id"]
+
+    assert 60 <= len(sample) <= 100
+    assert sample.tolist() == few.sampled(scored.orderBy("customer_id"), "customer_id")["customer_id"].tolist()
+    assert few.evaluate(scored)["rows"] == 300
+
+
+def test_no_scored_customer_cannot_be_judged(frame):
+    scored = Segments(CONFIG).score(frame.limit(0), fitted_with(CENTRES))
+
+    with pytest.raises(ModelError, match="No scored customer to judge segments by"):
+        Segments(CONFIG).evaluate(scored)
+
+
+def test_a_snapshot_that_lacks_a_feature_cannot_be_scored(frame):
+    with pytest.raises(ModelError, match="lack the features overdue_ratio of the segments"):
+        Segments(CONFIG).score(frame.drop("overdue_ratio"), fitted_with(CENTRES))
+
+
+def test_the_scores_table_carries_the_models_version(spark):
+    # (e^4 - 1 in logs is the mean of spend), 1 the mean of the ratio: the point (0, 0) is nearer to (-1, 0)
+    one = spark.createDataFrame(
+        [("a", AS_OF, float(np.exp(4) - 1), 1.0)],
+        "customer_id string, as_of date, total_spend double, overdue_ratio double",
     )
 
+    scored = segment_scores(fitted_with(CENTRES), one, CONFIG, model_version="3")
 
-def test_the_adjusted_rand_index_of_a_hand_worked_table():
-    found = adjusted_rand_index([(0, 0, 2), (0, 1, 1), (1, 0, 0), (1, 1, 3)])
-
-    # pairs together: in both 1 + 0 + 0 + 3, in the rows (3 and 3) 3 + 3, in the columns (2 and 4) 1 + 6, of all 15
-    assert found == pytest.approx((4 - 6 * 7 / 15) / ((6 + 7) / 2 - 6 * 7 / 15))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=60))
-def test_the_adjusted_rand_index_equals_scikit_learns(pairs):
-    one, other = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-    assert adjusted_rand_index(contingency(one, other)) == pytest.approx(adjusted_rand_score(one, other), abs=1e-9)
+    # squared distances of 1 and 1.25 by twice the variance of 0.4
+    probability = 1 / (1 + np.exp((1 - 1.25) / 0.8))
+    expected = spark.createDataFrame([("a", AS_OF, 10, "Segment 0", 1.0, float(probability), "3")], SEGMENTS.schema)
+    assert_approx_df_equality(scored, expected, precision=1e-12, ignore_nullable=True)
 
 
-def test_equal_groupings_agree_wholly_whatever_their_groups_are_called():
-    assert adjusted_rand_index([(0, 5, 10), (1, 3, 20)]) == 1
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "total_spent",
+            "segments.features: 'total_spent' is not a feature that is a number; did you mean total_spend?",
+        ),
+        ("country", "segments.features: 'country' is not a feature that is a number; "),
+    ],
+)
+def test_a_feature_that_is_unknown_or_a_word_is_refused(name, told):
+    with pytest.raises(ConfigError) as refused:
+        Segments(SegmentsConfig(features=("total_spend", name)))
+
+    assert told in str(refused.value)
 
 
-def test_the_highest_silhouette_of_the_stable_is_chosen():
-    tried = [Tried(3, 0.5, 0.9), Tried(4, 0.6, 0.7), Tried(5, 0.9, 0.69)]
-
-    assert chosen(tried, min_stability=0.7).k == 4
-
-
-def test_without_a_stable_number_of_segments_the_most_stable_is_chosen():
-    tried = [Tried(3, 0.5, 0.4), Tried(4, 0.6, 0.3)]
-
-    assert chosen(tried, min_stability=0.7).k == 3
-
-
-def test_a_segment_is_named_by_what_is_half_a_deviation_from_the_average():
-    found = [profile(0, 0.51, 1.2, -0.6), profile(1, 0.5, -0.5, 0.5), profile(2, -0.51, -0.7, 0.8)]
-
-    assert segment_names(found) == {
-        0: "Frequent, high-spend, buying now",
-        1: "Occasional, mid-spend, quiet",
-        2: "Rare, low-spend, long gone",
-    }
-
-
-def test_segments_of_equal_words_are_told_apart_by_their_rank_by_spend():
-    found = [profile(2, 1, 1, 0, total_spend=900), profile(0, 1, 1, 0, total_spend=800), profile(1, 1, 1, 0)]
-
-    assert segment_names(found) == {
-        2: "Frequent, high-spend, quiet",
-        0: "Frequent, high-spend, quiet (2)",
-        1: "Frequent, high-spend, quiet (3)",
-    }
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(*[st.floats(-3, 3)] * 3), min_size=1, max_size=12))
-def test_no_two_segments_have_one_name(deviations):
-    names = segment_names([profile(i, *of_segment) for i, of_segment in enumerate(deviations)])
-
-    assert len(set(names.values())) == len(names) == len(deviations)
-
-
-def test_scores_carry_the_segments_name_and_the_models_version(spark):
-    scored = spark.createDataFrame(
-        [("a", AS_OF, 1, 0.5, "left out"), ("b", AS_OF, 0, 1.5, "left out")],
-        "customer_id string, as_of date, segment_id int, distance double, features string",
-    )
-
-    with_names = scored.transform(named({0: "Rare", 1: "Frequent"}, "3"))
-
-    expected = spark.createDataFrame(
-        [("a", AS_OF, 1, "Frequent", 0.5, "3"), ("b", AS_OF, 0, "Rare", 1.5, "3")],
-        "customer_id string, as_of date, segment_id int, segment_name string, distance double, _model_version string",
-    )
-    assert_df_equality(with_names, expected, ignore_nullable=True, ignore_row_order=True)
-
-
-@pytest.mark.spark_only
-def test_planted_groups_are_found(scored):
-    planted = scored["customer_id"].str.split("-").str[0]
-
-    assert adjusted_rand_score(planted, scored["segment_id"]) == 1
-
-
-@pytest.mark.spark_only
-@pytest.mark.usefixtures("fitted")
-def test_every_number_of_segments_of_the_config_is_tried(model):
-    assert [one.k for one in model.tried] == [2, 3, 4]
-    assert model.tried[1].stability == 1  # what was planted is found again in every half
-
-
-@pytest.mark.spark_only
-def test_the_distance_is_to_the_groups_centre_in_standardised_logarithms(scored):
-    logs = np.log1p(made().set_index("customer_id")[list(CLUSTERED)])
-    standardised = (logs - logs.mean()) / logs.std(ddof=1)
-    group = standardised.index.str.split("-").str[0]
-    expected = np.sqrt(((standardised - standardised.groupby(group).transform("mean")) ** 2).sum(axis=1))
-
-    found = scored.set_index("customer_id")["distance"].reindex(expected.index)
-
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-
-
-@pytest.mark.spark_only
-def test_the_silhouette_equals_scikit_learns(model, customers, fitted, scored):
-    found = model.evaluate(model.score(customers, fitted))
-
-    logs = np.log1p(made().set_index("customer_id")[list(CLUSTERED)])
-    standardised = (logs - logs.mean()) / logs.std(ddof=1)
-    of_customer = scored.set_index("customer_id")["segment_id"].reindex(logs.index)
-    assert found["silhouette"] == pytest.approx(
-        silhouette_score(standardised, of_customer, metric="sqeuclidean"), abs=1e-3
-    )
-    assert found["rows"] == 150
-
-
-@pytest.mark.spark_only
-def test_profiles_are_medians_and_mean_deviations_largest_spend_first(model, customers, fitted):
-    found = profiles(model.score(customers, fitted))
-
-    frame = made()
-    group = frame["customer_id"].str.split("-").str[0]
-    logs = np.log1p(frame[list(CLUSTERED)])
-    deviations = ((logs - logs.mean()) / logs.std(ddof=1)).groupby(group).mean()
-    medians = frame[list(CLUSTERED)].groupby(group).median()
-    assert [one.count_customers for one in found] == [50, 50, 50]
-    for one, name in zip(found, ["often", "sometimes", "once"], strict=True):
-        assert one.medians == pytest.approx(medians.loc[name].to_dict())
-        assert one.deviations == pytest.approx(deviations.loc[name].to_dict(), abs=1e-3)
-
-
-@pytest.mark.spark_only
-def test_segments_are_named_for_what_was_planted(model, customers, fitted):
-    names = segment_names(profiles(model.score(customers, fitted)))
-
-    assert list(names.values()) == [
-        "Frequent, high-spend, buying now",
-        "Occasional, mid-spend, quiet",
-        "Rare, low-spend, long gone",
-    ]
-
-
-@pytest.mark.spark_only
-def test_fitting_twice_under_one_seed_gives_the_same_segments(customers, scored):
-    again = Segments(CONFIG)
-
-    pd.testing.assert_frame_equal(scores_of(again, customers, again.formula(again.fit(customers))), scored)
-
-
-@pytest.mark.spark_only
-def test_fewer_customers_than_segments_cannot_be_segmented(spark):
-    few = spark.createDataFrame(made(each=1))
-
-    with pytest.raises(ModelError, match=r"3 customers cannot be put into up to 4 segments.*segments\.max_segments"):
-        Segments(CONFIG).fit(few)
-
-
-@pytest.mark.spark_only
-def test_the_registered_pipeline_gives_the_segments_of_the_formula_that_scores(registry, customers, pipeline, scored):
-    with registry.run("kept_segments", "made", {}) as run_id:
-        version = registry.register(
-            "kept_segments",
-            pipeline,
-            run_id=run_id,
-            as_of=AS_OF,
-            inputs=customers.select(*CLUSTERED).limit(5).toPandas(),
-            output=scored[["segment_id"]].head(),
-            metrics={"silhouette": 0.5},
-        )
-
-    loaded = mlflow.spark.load_model(f"models:/kept_segments/{version.number}")
-
-    by_pipeline = loaded.transform(customers).select("customer_id", "segment_id").toPandas()
-    pd.testing.assert_frame_equal(
-        by_pipeline.sort_values("customer_id", ignore_index=True), scored[["customer_id", "segment_id"]]
-    )
-
-
-@pytest.mark.spark_only
-def test_the_order_of_rows_does_not_change_the_segments(spark):
-    model = Segments(SegmentsConfig(min_segments=6, max_segments=6, resamples=2, min_stability=0.0, seed=7))
-    random = np.random.default_rng(5)
-    alike = pd.DataFrame(random.uniform(1, 100, (300, 4)), columns=list(CLUSTERED))  # no groups: many fits are as good
-    alike.insert(0, "customer_id", [str(i) for i in range(300)])
-    shuffled = alike.sample(frac=1, random_state=1)
-
-    centres = [
-        np.vstack(model.fit(spark.createDataFrame(rows).repartition(parts)).stages[-1].clusterCenters())
-        for rows, parts in ((alike, 1), (shuffled, 3))
-    ]
-
-    np.testing.assert_allclose(centres[0], centres[1], atol=1e-9)
+def test_a_feature_that_is_named_twice_is_refused():
+    with pytest.raises(ValueError, match="total_spend is named twice"):
+        SegmentsConfig(features=("total_spend", "total_spend"))

@@ -75,8 +75,8 @@ def test_an_unknown_key_that_is_near_to_none_is_refused_with_all_known_ones(lake
     refusal = refusal_of(lake_file(SMALLEST + "zzz: 1\n"))
 
     assert refusal.endswith(
-        "zzz: unknown key; known here: churn, compared_dates, country, currency, engine, feeds, identity, name, "
-        "quality, segments, time_zone, web_channels."
+        "zzz: unknown key; known here: churn, compared_dates, country, currency, engine, feeds, identity, "
+        "lifetime_value, name, outcome, purchase_intent, quality, segments, session_intent, time_zone, web_channels."
     )
 
 

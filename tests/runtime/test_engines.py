@@ -17,7 +17,10 @@ from customerlake.runtime.pipeline import PIPELINE, step_named
 from customerlake.runtime.session import preferred
 from customerlake.runtime.tables import Lake
 
-TRAININGS = {"train_segments", "train_churn", "train_outcome"}
+TRAININGS = {
+    "train_segments", "train_churn", "train_purchase_intent", "train_session_intent", "train_lifetime_value",
+    "train_outcome",
+}  # fmt: skip
 READERS = {"land_databases", "land_streams"}  # of sources that sail does not have
 
 

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from customerlake.contracts.table import Field, Table
+from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.gold.consent_state import CONSENT_STATE
 from customerlake.gold.customer_service import CUSTOMER_SERVICE
 from customerlake.gold.customer_value import CUSTOMER_VALUE
@@ -78,6 +78,52 @@ SCORES: Mapping[str, Shown] = {
                 personal="analyse",
             ),
             "risk_band": Field("last_risk_band", T.StringType(), "high, medium or low, on churn_scored_on"),
+        },
+    ),
+    "scores.purchase_intent": _shown(
+        "purchase",
+        "scores.purchase_intent",
+        {
+            "purchase_probability": Field(
+                "last_purchase_probability",
+                T.DoubleType(),
+                "of an order in the model's horizon after purchase_scored_on",
+                unit="share",
+                personal="analyse",
+            )
+        },
+    ),
+    "scores.lifetime_value": _shown(
+        "lifetime_value",
+        "scores.lifetime_value",
+        {
+            "p_alive": Field(
+                "last_p_alive",
+                T.DoubleType(),
+                "that the customer still buys, on lifetime_value_scored_on",
+                unit="share",
+                personal="analyse",
+            ),
+            "expected_purchases": Field(
+                "last_expected_purchases",
+                T.DoubleType(),
+                "purchase days expected in the model's horizon after lifetime_value_scored_on",
+                unit="days",
+                personal="analyse",
+            ),
+            "lifetime_value": Field(
+                "last_lifetime_value",
+                MEAN_MONEY,
+                "margin of the purchases expected in that horizon, discounted",
+                unit="currency",
+                personal="analyse",
+            ),
+            "lifetime_value_low": Field(
+                "last_lifetime_value_low", MEAN_MONEY, "lower end of its interval", unit="currency", personal="analyse"
+            ),
+            "lifetime_value_high": Field(
+                "last_lifetime_value_high", MEAN_MONEY, "its upper end", unit="currency", personal="analyse"
+            ),
         },
     ),
     "scores.outcome": _shown(

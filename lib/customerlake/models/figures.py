@@ -29,7 +29,7 @@ def classification_figure(title: str, curves: Mapping[str, ScoreCounts]) -> alt.
     charts = [
         _curves(roc, "False positive rate", "True positive rate", "ROC"),
         _curves(recall, "Recall", "Precision", "Precision and recall"),
-        _curves(gain, "Share of customers, riskiest first", "Share of churners found", "Gain"),
+        _curves(gain, "Share of rows, likeliest first", "Share of what happened found", "Gain"),
         _curves(calibrated, "Predicted probability", "Observed share", "Calibration", point=True),
     ]
     return alt.concat(*charts, columns=2, title=title)

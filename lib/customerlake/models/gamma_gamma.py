@@ -21,6 +21,7 @@ from scipy.stats import norm
 
 from customerlake.errors import ModelError
 from customerlake.models.bg_nbd import MOST_HISTORIES
+from customerlake.models.inputs import Numbers
 from customerlake.models.likelihood import Estimates, maximised, problems_found
 
 PARAMETERS = ("p", "q", "gamma")
@@ -47,8 +48,7 @@ class MeanSpends:
     rounded_to_share: float
 
 
-@dataclass(frozen=True)
-class Independence:
+class Independence(Numbers):
     """Pearson's correlation of frequency and monetary_value over customers who have repeated, with its interval."""
 
     correlation: float
@@ -162,12 +162,13 @@ def independence(values: MeanSpends, level: float = 0.95) -> Independence:
     customers = int(values.customers.sum())
     varies = np.ptp(values.frequency) > 0 and np.ptp(values.monetary_value) > 0
     if customers < 4 or not varies:
-        return Independence(0.0, -1.0, 1.0, customers)
+        return Independence(correlation=0.0, low=-1.0, high=1.0, customers=customers)
     covariance = np.cov(values.frequency, values.monetary_value, fweights=values.customers.astype(int))
     correlation = float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
     half = norm.ppf(0.5 + level / 2) / np.sqrt(customers - 3)
     centre = np.arctanh(np.clip(correlation, -1 + 1e-12, 1 - 1e-12))
-    return Independence(correlation, float(np.tanh(centre - half)), float(np.tanh(centre + half)), customers)
+    low, high = float(np.tanh(centre - half)), float(np.tanh(centre + half))
+    return Independence(correlation=correlation, low=low, high=high, customers=customers)
 
 
 def _step(value: Column, share: float) -> Column:

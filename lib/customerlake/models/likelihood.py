@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize
 from scipy.stats import norm
 
 from customerlake.errors import ModelError
+from customerlake.models.inputs import Numbers
 
 MOST_UNCERTAIN = 2.0
 """The largest standard deviation of a combination of log parameters: beyond it the customers say nothing of it, and
@@ -20,10 +20,9 @@ LogLikelihood = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """Values of the parameters -> the log likelihood, and its gradient by them."""
 
 
-class Estimates(BaseModel):
+class Estimates(Numbers):
     """Parameters at the likelihood's maximum. The log of each one's distance to its bound is taken as normal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     names: tuple[str, ...]
     values: tuple[float, ...]
     bounds: tuple[float, ...]  # each parameter lies above its own

@@ -2,28 +2,28 @@
 
 from typing import Protocol, TypeVar
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 
-from customerlake.contracts.table import Table
+from customerlake.models.inputs import Numbers
 
-Formula = TypeVar("Formula")
+Fitted = TypeVar("Fitted", bound=Numbers)
 
 
-class Model(Protocol[Formula]):
+class Model(Protocol[Fitted]):
     """Settings go in the constructor, data in fit and score, numbers come out of evaluate; nothing else varies.
 
-    MLlib fits, on JVM Spark; `formula` is what it learnt as plain numbers, by which every engine scores. What is
-    judged is what scores: evaluate takes rows that a formula has scored.
+    What is fitted is plain numbers, kept as JSON, by which every engine scores; MLlib and XGBoost fit on JVM Spark.
+    What is judged is what scores: evaluate takes rows that were scored by those numbers.
     """
 
-    @property
-    def scores(self) -> Table: ...
+    def fit(self, rows: DataFrame) -> Fitted:
+        """Learn. Raises: ModelError that says what cannot be learnt from, and what to do."""
+        ...
 
-    def fit(self, snapshot: DataFrame) -> PipelineModel: ...
+    def score(self, rows: DataFrame, fitted: Fitted) -> DataFrame:
+        """The rows with what the model says of each. Nothing is collected."""
+        ...
 
-    def formula(self, fitted: PipelineModel) -> Formula: ...
-
-    def score(self, snapshot: DataFrame, formula: Formula) -> DataFrame: ...
-
-    def evaluate(self, scored: DataFrame) -> dict[str, float]: ...
+    def evaluate(self, scored: DataFrame) -> dict[str, float]:
+        """How good scored rows are, by rows that carry what really came, or by the groups themselves."""
+        ...

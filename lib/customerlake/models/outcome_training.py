@@ -1,164 +1,76 @@
-"""Train the outcome candidates beside their baseline, register the best, and let it challenge the champion."""
+"""features.attributes -> the competition for the outcome of a table of customers."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
-from pyspark.ml import PipelineModel
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
-from customerlake.models.evaluation import ScoreCounts, classification_metrics, score_counts
-from customerlake.models.figures import classification_figure
-from customerlake.models.formula import Linear, Trees, kept_classifier
-from customerlake.models.outcome import (
-    BASELINE,
-    CANDIDATES,
-    Attribute,
-    Outcome,
-    is_held_out,
-    learnt_attributes,
-    most_telling,
-)
+from customerlake.features.feature import Feature
+from customerlake.models.classification_training import Trained, Training, kept_classifier
+from customerlake.models.classifiers import Classifier
+from customerlake.models.competition import Split
+from customerlake.models.inputs import learnt_inputs
+from customerlake.models.outcome import LABEL, found_features, is_held_out, outcome_task, with_attributes
 from customerlake.models.registry import Registry, Version
-from customerlake.runtime.config import ChurnConfig
+from customerlake.runtime.config import ClassifierConfig
 
-MODEL = "outcome"
-DECIDED_BY = "roc_auc"
 FEWEST_CUSTOMERS = 200  # whose outcome is known
-
-
-@dataclass(frozen=True)
-class Candidate:
-    name: str
-    model: Outcome
-    fitted: PipelineModel
-    formula: Linear | Trees
-    counts: ScoreCounts
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class TrainedOutcome:
-    """What came of a training, for the person who watches."""
-
-    version: Version
-    best: str
-    metrics: dict[str, float]
-    baseline: dict[str, float]
-    is_champion: bool
+SAMPLE = 10_000  # customers by which the most telling attribute is found
 
 
 def train_outcome(
     registry: Registry,
-    config: ChurnConfig,
+    config: ClassifierConfig,
     customers: DataFrame,
     *,
     as_of: date,
     inputs: Mapping[str, tuple[str, int]],
     tags: Mapping[str, str],
     progress: Callable[[str], None],
-) -> TrainedOutcome:
+) -> Trained:
     """Fit every candidate on seven customers of ten, judge all on the other three, register the best.
 
     Raises: ModelError when the outcome of too few customers is known, or it is the same for all.
     """
-    known = customers.where(F.col("has_outcome").isNotNull())
+    known = customers.where(F.col(LABEL).isNotNull())
     count = known.count()
     if count < FEWEST_CUSTOMERS:
         raise ModelError(
             f"The outcome of {count} customers is known, at least {FEWEST_CUSTOMERS} are needed to learn from. "
             "Correct feeds.customer_attributes.columns.outcome in the lake file, or land more customers."
         )
-    training, holdout = known.where(~is_held_out()).cache(), known.where(is_held_out()).cache()
-    attributes = learnt_attributes(training)
-    with registry.run(MODEL, f"outcome as of {as_of}", tags) as parent:
-        registry.log_params({"as_of": str(as_of), "decided_by": DECIDED_BY, "held_out": "3 customers of 10"})
-        registry.log_inputs(inputs, "training")
-        candidates = []
-        for name in CANDIDATES:
-            progress(f"outcome: training {name}")
-            chosen = most_telling(training, attributes) if name == BASELINE else attributes
-            candidates.append(_candidate(registry, Outcome(config, name, chosen), training, holdout, tags))
-        registry.log_figure(classification_figure("Outcome", {c.name: c.counts for c in candidates}), "held_out")
-        best = max((c for c in candidates if c.name != BASELINE), key=lambda c: c.metrics[DECIDED_BY])
-        baseline = next(c for c in candidates if c.name == BASELINE)
-        registry.log_metrics(best.metrics | {f"baseline_{name}": value for name, value in baseline.metrics.items()})
-        kept = {"candidate": best.name, "attributes": [one.model_dump() for one in attributes]}
-        registry.log_values(kept | {"formula": best.formula.model_dump()}, "scoring.json")
-        registry.log_card(_card(best, baseline, as_of))
-        progress(f"outcome: registering {best.name}")
-        scored = best.model.score(holdout, best.formula)
-        sample = scored.select([column for column in scored.columns if column.startswith("attribute_")]).limit(5)
-        output = scored.select("outcome_probability").limit(5).toPandas()
-        version = registry.register(
-            MODEL,
-            best.fitted,
-            run_id=parent,
-            as_of=as_of,
-            inputs=sample.toPandas(),
-            output=output,
-            metrics=best.metrics,
+    features = found_features(known)
+    rows = with_attributes(known, features)
+    split = Split("customers held out", rows.where(~is_held_out()), rows.where(is_held_out()))
+    task = outcome_task(features, most_telling=most_telling(split.training, features))
+    training = Training(
+        registry, config, task, [split], as_of=as_of, tags=tags, progress=progress,
+        kept={"features": [dataclasses.asdict(feature) for feature in features]},
+    )  # fmt: skip
+    return training.run(inputs, parameters={"held_out": "3 customers of 10"})
+
+
+def most_telling(rows: DataFrame, features: Sequence[Feature]) -> str:
+    """The feature of which a column goes most with the outcome, by its distance from a ROC AUC of 0.5."""
+    inputs = learnt_inputs(rows, features)
+    sample = rows.select(*inputs.features, LABEL).limit(SAMPLE).toPandas()
+    labels = sample[LABEL].to_numpy(dtype=bool)
+    if labels.all() or not labels.any():
+        raise ModelError(
+            "The outcome cannot be learnt: it is the same for all customers. Correct "
+            "feeds.customer_attributes.outcome_is in the lake file: it is the text of those it happened to."
         )
-        before = _champion_metric(registry, config, holdout, as_of)
-        wins = before is None or best.metrics[DECIDED_BY] > before
-        registry.log_params({"best": best.name, "became_champion": wins})
-    registry.judge(version, wins=wins)
-    training.unpersist()
-    holdout.unpersist()
-    return TrainedOutcome(version, best.name, best.metrics, baseline.metrics, wins)
+    areas = np.array([roc_auc_score(labels, column) for column in inputs.matrix(sample).T])
+    return inputs.columns[int(np.abs(areas - 0.5).argmax())][0]
 
 
-def _candidate(
-    registry: Registry, model: Outcome, training: DataFrame, holdout: DataFrame, tags: Mapping[str, str]
-) -> Candidate:
-    with registry.run(MODEL, model.candidate, tags, nested=True):
-        fitted = model.fit(training)
-        formula = model.formula(fitted)
-        counts = score_counts(model.score(holdout, formula), probability="outcome_probability", label="has_outcome")
-        metrics = classification_metrics(counts, threshold=model.config.warning_probability)
-        names = dict.fromkeys(attribute.name for attribute in model.attributes)
-        registry.log_params(
-            {"candidate": model.candidate, "what": CANDIDATES[model.candidate], "attributes": ", ".join(names)}
-        )
-        registry.log_metrics(metrics)
-    return Candidate(model.candidate, model, fitted, formula, counts, metrics)
-
-
-def _champion_metric(registry: Registry, config: ChurnConfig, holdout: DataFrame, as_of: date) -> float | None:
-    champion = next((version for version in registry.versions(MODEL) if version.is_champion), None)
-    if champion is None or champion.as_of > as_of:
-        return None
-    model, formula = usable(registry, config, champion)
-    return model.evaluate(model.score(holdout, formula))[DECIDED_BY]
-
-
-def usable(registry: Registry, config: ChurnConfig, version: Version) -> tuple[Outcome, Linear | Trees]:
-    """A registered version as it scores."""
-    kept = registry.values(version, "scoring.json")
-    attributes = [Attribute.model_validate(one) for one in kept["attributes"]]
-    return Outcome(config, kept["candidate"], attributes), kept_classifier(kept["formula"])
-
-
-def _card(best: Candidate, baseline: Candidate, as_of: date) -> str:
-    rows = "\n".join(
-        f"| {name} | {best.metrics[name]:.4f} | {baseline.metrics[name]:.4f} |" for name in sorted(best.metrics)
-    )
-    one = baseline.model.attributes[0].name
-    return f"""# Outcome: {best.name}
-
-**Purpose.** Rank the customers of a table of attributes by the probability of its outcome, so that people can act.
-Not for decisions about credit, price or service that a person is entitled to.
-
-**Learnt from** seven customers of ten, as they were on {as_of}; **judged on** the other three. The table has no time:
-whether the model holds for later customers is not shown.
-
-| metric on held-out customers | {best.name} | {baseline.name}: {one} (baseline) |
-|---|---|---|
-{rows}
-
-Accuracy, precision, recall and F1 are at a probability of {best.model.config.warning_probability}.
-
-**Limits.** Every attribute that the lake file names is used, among them personal ones; leave out what may not decide.
-"""
+def usable(registry: Registry, version: Version) -> tuple[Classifier, float, tuple[Feature, ...]]:
+    """A registered version as it scores: classifier, threshold, and features as they were found."""
+    fitted, threshold = kept_classifier(registry, version)
+    kept = registry.values(version, "scoring.json")["features"]
+    return fitted, threshold, tuple(Feature(**one) for one in kept)

@@ -1,11 +1,13 @@
-"""The only door to MLflow: runs, figures, registered versions, and the alias `champion` that scoring loads."""
+"""The only door to MLflow: runs, figures, registered versions, and the aliases `champion`, which scores, and
+`challenger`, the newest that did not beat it."""
 
 import json
 import logging
 import os
+import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -20,14 +22,17 @@ from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
+from mlflow.pyfunc.model import PythonModel
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
-from pyspark.ml import PipelineModel
 
+import customerlake
 from customerlake.errors import ModelError
 from customerlake.models.figures import save
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
+BEFORE = "champion_before"  # tag of a version: whom it followed, so that a rollback knows the way
+APPROVED_BY, APPROVED_AS = "approved_by", "approved_on"
 SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages for models, not for agents
 JUDGED = "judged"  # tag of a version whose training came to its end
 
@@ -36,6 +41,8 @@ ASKED_URI = os.environ.get("MLFLOW_TRACKING_URI", OF_PLATFORM)
 ASKED_REGISTRY_URI = os.environ.get("MLFLOW_REGISTRY_URI")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing about a company's runs leaves it
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar per model file hides the run's own lines
+
+NEEDED_TO_SCORE = ("numpy", "pandas", "pydantic", "pyspark", "pyyaml", "scikit-learn", "scipy", "shap")
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 logging.getLogger("alembic").setLevel(logging.ERROR)
@@ -51,6 +58,17 @@ class Version:
     run_id: str
     is_champion: bool
     tags: Mapping[str, str]
+    is_challenger: bool = False
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run of a training, or of one of its candidates."""
+
+    run_id: str
+    name: str
+    as_of: str
+    metric: float | None
 
 
 class Registry:
@@ -105,6 +123,15 @@ class Registry:
         mlflow.log_text(card, "model_card.md")
         mlflow.set_tag(MLFLOW_RUN_NOTE, card)
 
+    def log_table(self, rows: pd.DataFrame, name: str) -> None:
+        """Keep a table beside the run, to be read on MLflow's page: `name`.json."""
+        mlflow.log_table(rows, f"{name}.json")
+
+    def log_series(self, name: str, values: Sequence[float]) -> None:
+        """A metric at steps 0, 1, 2, ..."""
+        for step, value in enumerate(values):
+            mlflow.log_metric(name, value, step=step)
+
     def log_values(self, values: Mapping[str, Any], name: str) -> None:
         """Keep values that scoring needs beside the model."""
         mlflow.log_dict(dict(values), name)
@@ -112,7 +139,7 @@ class Registry:
     def register(
         self,
         model: str,
-        fitted: PipelineModel,
+        scorer: PythonModel,
         *,
         run_id: str,
         as_of: date,
@@ -120,12 +147,16 @@ class Registry:
         output: pd.DataFrame,
         metrics: Mapping[str, float],
     ) -> Version:
-        """Save a fitted pipeline in the active run and register it as a new version."""
-        requirements = [f"{name}=={installed(name)}" for name in ("pyspark", "numpy")]
-        with warnings.catch_warnings():
+        """Save what scores in the active run, with its code, and register it as a new version."""
+        with warnings.catch_warnings(), code_that_scores() as code:
             warnings.simplefilter("ignore")  # MLflow warns of integer columns in signatures; ours cannot be missing
-            logged = mlflow.spark.log_model(
-                fitted, "model", signature=infer_signature(inputs, output), pip_requirements=requirements
+            logged = mlflow.pyfunc.log_model(
+                name=model,
+                python_model=scorer,
+                code_paths=[str(code)],
+                signature=infer_signature(inputs, output),
+                input_example=inputs,
+                pip_requirements=[f"{name}=={installed(name)}" for name in NEEDED_TO_SCORE],
             )
         self._ensure_model(model)
         tags = {"as_of": str(as_of)} | {f"holdout_{name}": f"{value:.6f}" for name, value in metrics.items()}
@@ -136,7 +167,7 @@ class Registry:
 
     def versions(self, model: str) -> list[Version]:
         """All judged versions, oldest first; none for an unknown model."""
-        champion = self._champion_number(model)
+        champion, challenger = (self._number_of(model, alias) for alias in (CHAMPION, CHALLENGER))
         found = self.client.search_model_versions(f"name = '{model}'")
         return sorted(
             (
@@ -147,6 +178,7 @@ class Registry:
                     v.run_id or "",
                     str(v.version) == champion,
                     v.tags,
+                    str(v.version) == challenger,
                 )
                 for v in found
                 if JUDGED in v.tags
@@ -164,10 +196,93 @@ class Registry:
         return not any(0 <= (as_of - version.as_of).days < retrain_after_days for version in self.versions(model))
 
     def judge(self, version: Version, *, wins: bool) -> None:
-        """End a training: a version that wins becomes the champion. One whose training was killed is never used."""
+        """End a training: a version that wins becomes the champion, one that loses the challenger.
+
+        A version whose training was killed before is never used.
+        """
         self.client.set_model_version_tag(version.model, version.number, JUDGED, "won" if wins else "lost")
         if wins:
-            self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
+            self.promote(version)
+        else:
+            self.client.set_registered_model_alias(version.model, CHALLENGER, version.number)
+
+    def promote(self, version: Version) -> None:
+        """Make a version the champion. The one before is kept in mind for a rollback, and is the challenger."""
+        before = self._number_of(version.model, CHAMPION)
+        if before == version.number:
+            return
+        if before:
+            self.client.set_model_version_tag(version.model, version.number, BEFORE, before)
+            self.client.set_registered_model_alias(version.model, CHALLENGER, before)
+        elif self._number_of(version.model, CHALLENGER) == version.number:
+            self.client.delete_registered_model_alias(version.model, CHALLENGER)
+        self.client.set_registered_model_alias(version.model, CHAMPION, version.number)
+
+    def roll_back(self, model: str) -> Version:
+        """Give the alias back to the version that was champion before. Raises: ModelError when there was none."""
+        champion = self.champion(model)
+        before = champion.tags.get(BEFORE) if champion else None
+        if champion is None or before is None:
+            raise ModelError(
+                f"There is no champion of {model} before the present one"
+                f"{f', version {champion.number}' if champion else ''}. See `customerlake models list {model}`."
+            )
+        self.client.set_registered_model_alias(model, CHAMPION, before)
+        self.client.set_registered_model_alias(model, CHALLENGER, champion.number)
+        return self.version(model, before)
+
+    def approve(self, version: Version, *, by: str, on: date) -> None:
+        """Write down who has read the model card and lets the version be used."""
+        for name, value in ((APPROVED_BY, by), (APPROVED_AS, str(on))):
+            self.client.set_model_version_tag(version.model, version.number, name, value)
+            self.client.set_tag(version.run_id, name, value)
+
+    def champion(self, model: str) -> Version | None:
+        return next((version for version in self.versions(model) if version.is_champion), None)
+
+    def version(self, model: str, number: str) -> Version:
+        """Raises: ModelError that lists the versions there are."""
+        found = self.versions(model)
+        for version in found:
+            if version.number == number:
+                return version
+        known = ", ".join(version.number for version in found) or "none"
+        raise ModelError(f"There is no version {number} of {model} whose training came to its end; there are: {known}.")
+
+    def card(self, version: Version) -> str:
+        """The model card of a version, as it was written."""
+        self._select()
+        return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/model_card.md"))
+
+    def search(self, model: str, where: str, *, by: str, most: int) -> list[FoundRun]:
+        """Runs of a model by MLflow's filter, the highest metric first. Raises: ModelError on a wrong filter."""
+        experiment = self.client.get_experiment_by_name(model)
+        if experiment is None:
+            raise ModelError(f"There is no training of {model} yet; there are: {', '.join(self.models()) or 'none'}.")
+        try:
+            runs = self.client.search_runs(
+                [experiment.experiment_id], where, order_by=[f"metrics.`{by}` DESC"], max_results=most
+            )
+        except MlflowException as error:
+            raise ModelError(
+                f"MLflow cannot filter runs by {where!r}: {error.message}. Write metrics.roc_auc > 0.7, "
+                "params.candidate = 'XGBoost', or tags.as_of = '2011-12-09'."
+            ) from error
+        return [
+            FoundRun(r.info.run_id, r.info.run_name, r.data.tags.get("as_of", ""), r.data.metrics.get(by)) for r in runs
+        ]
+
+    def models(self) -> list[str]:
+        """The names of all registered models."""
+        return sorted(model.name for model in self.client.search_registered_models())
+
+    def metrics(self, version: Version) -> dict[str, float]:
+        """The metrics of the run that made a version."""
+        return dict(self.client.get_run(version.run_id).data.metrics)
+
+    def params(self, version: Version) -> dict[str, str]:
+        """The parameters of the run that made a version."""
+        return dict(self.client.get_run(version.run_id).data.params)
 
     def values(self, version: Version, name: str) -> dict[str, Any]:
         """Values that were kept beside a version's model. Raises: ModelError when they are gone."""
@@ -200,8 +315,20 @@ class Registry:
         if not self.client.search_registered_models(f"name = '{model}'"):
             self.client.create_registered_model(model)
 
-    def _champion_number(self, model: str) -> str | None:
+    def _number_of(self, model: str, alias: str) -> str | None:
         try:
-            return str(self.client.get_model_version_by_alias(model, CHAMPION).version)
+            return str(self.client.get_model_version_by_alias(model, alias).version)
         except MlflowException:
             return None
+
+
+@contextmanager
+def code_that_scores() -> Iterator[Path]:
+    """A copy of the package's modules, without the data that it ships, which are many times as large."""
+
+    def no_module(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if not name.endswith(".py") and not (Path(folder) / name).is_dir()]
+
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(customerlake.__file__).parent
+        yield Path(shutil.copytree(package, Path(folder) / package.name, ignore=no_module))

@@ -1,22 +1,32 @@
-"""Customer segments by k-means: k by silhouette and stability, named from their profiles."""
+"""Customer segments: k-means, bisecting k-means or a Gaussian mixture over features of the customers' behaviour."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import comb
+from difflib import get_close_matches
 
-from pyspark.ml import Pipeline, PipelineModel
-from pyspark.ml.clustering import KMeans, KMeansModel
-from pyspark.ml.evaluation import ClusteringEvaluator
-from pyspark.ml.feature import StandardScaler
-from pyspark.ml.functions import array_to_vector
-from pyspark.sql import DataFrame
+import numpy as np
+import pandas as pd
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
-from customerlake.errors import ModelError
-from customerlake.models.formula import Clusters, Input, assembled, clusters_formula
+from customerlake.errors import ConfigError, ModelError
+from customerlake.features.snapshot import FEATURES, Feature
+from customerlake.models.clustering_fits import principal_components
+from customerlake.models.clusterings import Bisected, Clustering, squared_distance, summed
+from customerlake.models.segment_choice import Tried, chosen, silhouette
+from customerlake.models.segment_names import segment_names
+from customerlake.models.segment_numbers import (
+    Axis,
+    FittedSegments,
+    Segment,
+    learnt_scaling,
+    raw_values,
+)
+from customerlake.models.segment_search import searched
 from customerlake.runtime.config import SegmentsConfig
+
+MODEL = "segments"
 
 SEGMENTS = Table(
     name="scores.segments",
@@ -26,178 +36,174 @@ SEGMENTS = Table(
     columns=(
         Field("customer_id", T.StringType(), "customer", personal="identify"),
         Field("as_of", T.DateType(), "date of the features"),
-        Field("segment_id", T.IntegerType(), "number of the segment, 0 upwards"),
+        Field("segment_id", T.IntegerType(), "number of the segment, which it keeps from one training to the next"),
         Field("segment_name", T.StringType(), "the segment in words, from its profile", personal="analyse"),
         Field("distance", T.DoubleType(), "to the segment's centre, in standardised features"),
+        Field(
+            "membership_probability",
+            T.DoubleType(),
+            "of coming from this segment: by the Gaussian mixture, or by the mixture of equal round groups that "
+            "k-means stands for",
+            unit="share",
+        ),
         Field("_model_version", T.StringType(), "registered version of the model"),
     ),
 )
 
-CLUSTERED = ("days_since_last_order", "count_orders", "total_spend", "average_order_value")
-"""What customers are grouped by: when, how often, how much, and in what portions. Each as log(1 + x), standardised."""
-
-INPUTS = tuple(Input(name=name, is_logged=True) for name in CLUSTERED)
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One number of segments, and how good it is."""
-
-    k: int
-    silhouette: float  # mean over customers, squared Euclidean
-    stability: float  # mean adjusted Rand index of the whole fit and each fit on a random half
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The typical customer of one segment: medians of CLUSTERED, and their means in standard deviations from all."""
-
-    segment_id: int
-    count_customers: int
-    medians: dict[str, float]
-    deviations: dict[str, float]
+BUCKETS = 1_000_000  # of hashes, by which customers are sampled
 
 
 class Segments:
-    """k-means over CLUSTERED. `tried` holds every k and its quality after `fit`."""
+    """Settings name the features, the numbers of segments to try, and what a grouping must come up to.
+
+    Raises: ConfigError when a feature is unknown or a word.
+    """
 
     scores = SEGMENTS
 
     def __init__(self, config: SegmentsConfig, on_progress: Callable[[str], None] = lambda text: None) -> None:
         self.config = config
         self.progress = on_progress
-        self.tried: list[Tried] = []
+        self.features = [_feature_named(name) for name in config.features]
 
-    def fit(self, snapshot: DataFrame) -> PipelineModel:
-        """Fit every k of the config and keep the best: the highest silhouette among those that are stable enough.
+    def fit(self, rows: DataFrame) -> FittedSegments:
+        """Fit every method with every number of segments, and keep what `segment_choice.RULE` takes.
 
-        Raises: ModelError when there are fewer customers than segments.
+        Rows of one as_of. At most `learnt_from_customers` of them are learnt from, without their ids.
+        Raises: ModelError when a feature is missing or known of nobody, or too few customers differ.
         """
-        customers = snapshot.count()
-        if customers <= self.config.max_segments:
-            raise ModelError(
-                f"{customers} customers cannot be put into up to {self.config.max_segments} segments. "
-                "Lower segments.max_segments in the lake file, or use a later --as-of."
+        _refuse_lacking(rows, self.config.features)
+        raw = raw_values(self.sampled(rows, *self.config.features), self.config.features)
+        self._refuse_few(len(raw))
+        scaling = learnt_scaling(raw, self.features)
+        matrix = np.column_stack([one.scaled(raw[:, i]) for i, one in enumerate(scaling)])
+        self._refuse_few(len(np.unique(matrix, axis=0)))
+        directions, shares = principal_components(rows.sparkSession, matrix)
+        found = searched(rows.sparkSession, matrix, directions, self.config, self.progress)
+        taken = chosen(found.tried, found.gaps, self.config.min_stability)
+        clustering = found.groupings[taken.method, taken.k]
+        first, second = (Axis(loadings=self._of_features(directions[:, i]), variance_share=shares[i]) for i in (0, 1))
+        return FittedSegments(
+            features=scaling,
+            clustering=clustering,
+            segments=self._described(raw, matrix, clustering.groups(list(matrix.T)), taken),
+            axes=(first, second),
+            tried=tuple(found.tried),
+            taken=taken,
+            gaps=tuple(found.gaps),
+            customers=len(raw),
+            highest_id=taken.k - 1,
+        )
+
+    def score(self, rows: DataFrame, fitted: FittedSegments) -> DataFrame:
+        """Adds: features (array, standardised), segment_id, segment_name, distance, membership_probability."""
+        _refuse_lacking(rows, fitted.names)
+        clustering, segments = fitted.clustering, fitted.segments
+        of = [F.get("features", F.lit(i)) for i in range(len(fitted.features))]
+        affinity = [F.get("_affinities", F.lit(group)) for group in range(len(segments))]
+        own = F.get("_affinities", F.col("_group"))
+        centre = [_of_group(coordinates) for coordinates in zip(*clustering.centres, strict=True)]
+        return (
+            rows.withColumn("features", F.array(*[feature.column() for feature in fitted.features]))
+            .withColumn("_affinities", F.array(*clustering.affinities(of)))
+            .withColumn("_group", _group(clustering, of))
+            .withColumns(
+                {
+                    "segment_id": _of_group([segment.id for segment in segments]),
+                    "segment_name": _of_group([segment.name for segment in segments]),
+                    "distance": F.sqrt(squared_distance(of, centre)),
+                    "membership_probability": 1 / summed([F.exp(one - own) for one in affinity]),
+                }
             )
-        # k-means draws its first centres by a row's place: the same rows in another order would end in other segments
-        ordered = snapshot.repartition("customer_id").sortWithinPartitions("customer_id")
-        prepared = preparation().fit(ordered)
-        vectors = prepared.transform(ordered).select("customer_id", "features").cache()
-        fits: dict[int, KMeansModel] = {}
-        self.tried = []
-        for k in range(self.config.min_segments, self.config.max_segments + 1):
-            self.progress(f"k-means with {k} of up to {self.config.max_segments} segments")
-            fits[k] = self._kmeans(k).fit(vectors)
-            self.tried.append(Tried(k, silhouette(fits[k].transform(vectors)), self._stability(fits[k], k, vectors)))
-        vectors.unpersist()
-        return PipelineModel([*prepared.stages, fits[chosen(self.tried, self.config.min_stability).k]])
-
-    def formula(self, fitted: PipelineModel) -> Clusters:
-        """What `fit` has learnt, as plain numbers."""
-        return clusters_formula(fitted, INPUTS)
-
-    def score(self, snapshot: DataFrame, formula: Clusters) -> DataFrame:
-        """The snapshot with features, segment_id and distance; names and version are added by `named`.
-
-        Runs on every engine.
-        """
-        return formula.assign(snapshot)
+            .drop("_affinities", "_group")
+        )
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
-        """The silhouette over the scored rows, and their number."""
-        vectors = scored.withColumn("features", array_to_vector(F.col("features")))
-        return {"silhouette": silhouette(vectors), "rows": float(scored.count())}
+        """The silhouette of scored rows, of `learnt_from_customers` of them at most, and the number of all.
 
-    def _kmeans(self, k: int) -> KMeans:
-        return KMeans(
-            k=k, seed=self.config.seed, maxIter=20, tol=1e-3, featuresCol="features", predictionCol="segment_id"
+        Raises: ModelError when there is no row.
+        """
+        rows = self.sampled(scored, "features", "segment_id")
+        if rows.empty:
+            raise ModelError("No scored customer to judge segments by. Score a date that has customers.")
+        found = silhouette(np.stack(rows["features"].to_list()), rows["segment_id"].to_numpy())
+        return {"silhouette": found, "rows": float(scored.count())}
+
+    def sampled(self, rows: DataFrame, *columns: str, most: int | None = None) -> pd.DataFrame:
+        """Of at most `most` customers (by default those that are learnt from), always the same and in one order."""
+        most, customers = most or self.config.learnt_from_customers, rows.count()
+        place = F.xxhash64("customer_id", F.lit(self.config.seed))
+        if customers > most:
+            rows = rows.where(F.pmod(place, F.lit(BUCKETS)) < BUCKETS * most // customers)
+        return rows.orderBy(place, "customer_id").limit(most).select(*columns).toPandas()
+
+    def _refuse_few(self, different: int) -> None:
+        most = self.config.max_segments
+        if different < most + 2:  # the gap statistic needs one group more, and groups have a spread
+            raise ModelError(
+                f"{different} customers that differ in {', '.join(self.config.features)} cannot be put into up to "
+                f"{most} segments: {most + 2} are needed. Lower segments.max_segments in the lake file, or use a later "
+                "--as-of."
+            )
+
+    def _described(self, raw: np.ndarray, matrix: np.ndarray, groups: np.ndarray, taken: Tried) -> tuple[Segment, ...]:
+        """The segments of the groups. The largest is number 0."""
+        sizes = np.bincount(groups, minlength=taken.k)
+        ranks = np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")
+        deviations = [self._of_features(matrix[groups == group].mean(axis=0)) for group in range(taken.k)]
+        return tuple(
+            Segment(
+                id=int(ranks[group]),
+                name=name,
+                customers=int(sizes[group]),
+                medians={one: _known_median(raw[groups == group, i]) for i, one in enumerate(self.config.features)},
+                deviations=deviations[group],
+                found_again=taken.found_again[group],
+            )
+            for group, name in enumerate(segment_names(deviations))
         )
 
-    def _stability(self, whole: KMeansModel, k: int, vectors: DataFrame) -> float:
-        agreements = []
-        for resample in range(self.config.resamples):
-            half = vectors.where(F.xxhash64("customer_id", F.lit(self.config.seed + resample)) % 2 == 0)
-            other = self._kmeans(k).fit(half)
-            both = other.setPredictionCol("other_id").transform(whole.transform(vectors))
-            counts = both.groupBy("segment_id", "other_id").count().collect()
-            agreements.append(adjusted_rand_index([(row[0], row[1], row[2]) for row in counts]))
-        return sum(agreements) / len(agreements)
+    def _of_features(self, values: np.ndarray) -> dict[str, float]:
+        return dict(zip(self.config.features, map(float, values), strict=True))
 
 
-def preparation() -> Pipeline:
-    """CLUSTERED -> features: log(1 + x), then zero mean and unit variance. x is never below zero."""
-    scaler = StandardScaler(inputCol="logs", outputCol="features", withMean=True, withStd=True)
-    return Pipeline(stages=[*assembled(INPUTS, "logs"), scaler])
+def segment_scores(
+    fitted: FittedSegments, snapshot: DataFrame, config: SegmentsConfig, *, model_version: str
+) -> DataFrame:
+    """scores.segments for one as_of."""
+    scored = Segments(config).score(snapshot, fitted)
+    return scored.withColumn("_model_version", F.lit(model_version)).transform(SEGMENTS.conform)
 
 
-def silhouette(clustered: DataFrame) -> float:
-    return float(ClusteringEvaluator(predictionCol="segment_id", featuresCol="features").evaluate(clustered))
-
-
-def chosen(tried: Sequence[Tried], min_stability: float) -> Tried:
-    """The highest silhouette among the stable; the most stable when none is stable enough."""
-    stable = [one for one in tried if one.stability >= min_stability]
-    return max(stable, key=lambda one: one.silhouette) if stable else max(tried, key=lambda one: one.stability)
-
-
-def adjusted_rand_index(counts: Sequence[tuple[int, int, int]]) -> float:
-    """Agreement of two groupings from their contingency table (group, other group, rows): 1 equal, 0 as by chance.
-
-    Source: Hubert & Arabie (1985), "Comparing partitions", Journal of Classification 2, equation 5.
-    """
-    rows: dict[int, int] = {}
-    columns: dict[int, int] = {}
-    for one, other, count in counts:
-        rows[one] = rows.get(one, 0) + count
-        columns[other] = columns.get(other, 0) + count
-    together = sum(comb(count, 2) for _, _, count in counts)
-    in_rows = sum(comb(count, 2) for count in rows.values())
-    in_columns = sum(comb(count, 2) for count in columns.values())
-    by_chance = in_rows * in_columns / comb(sum(rows.values()), 2)
-    most = (in_rows + in_columns) / 2
-    return 1.0 if most == by_chance else (together - by_chance) / (most - by_chance)
-
-
-def profiles(scored: DataFrame) -> list[Profile]:
-    """The typical customer of each segment, largest spend first."""
-    medians = [F.median(name).alias(f"median_{name}") for name in CLUSTERED]
-    means = [F.mean(F.get("features", F.lit(i))).alias(f"mean_{name}") for i, name in enumerate(CLUSTERED)]
-    rows = scored.groupBy("segment_id").agg(F.count("*").alias("count_customers"), *medians, *means).collect()
-    found = [
-        Profile(
-            segment_id=row["segment_id"],
-            count_customers=row["count_customers"],
-            medians={name: row[f"median_{name}"] for name in CLUSTERED},
-            deviations={name: row[f"mean_{name}"] for name in CLUSTERED},
+def _refuse_lacking(rows: DataFrame, features: Sequence[str]) -> None:
+    if lacking := [name for name in features if name not in rows.columns]:
+        raise ModelError(
+            f"The rows lack the features {', '.join(lacking)} of the segments; they have {', '.join(rows.columns)}. "
+            "Build the features again, `customerlake run --from features`; or name others in segments.features of the "
+            "lake file and train again, `--retrain`."
         )
-        for row in rows
-    ]
-    return sorted(found, key=lambda profile: -profile.medians["total_spend"])
 
 
-def segment_names(found: Sequence[Profile]) -> dict[int, str]:
-    """Each segment in words: how often and how much it buys beside the average customer, and how long ago.
-
-    Half a standard deviation from the average is worth a word. Equal words get their rank by spend.
-    """
-    names: dict[int, str] = {}
-    for profile in found:
-        often = _word(profile.deviations["count_orders"], "Rare", "Occasional", "Frequent")
-        much = _word(profile.deviations["total_spend"], "low-spend", "mid-spend", "high-spend")
-        lately = _word(profile.deviations["days_since_last_order"], "buying now", "quiet", "long gone")
-        name = f"{often}, {much}, {lately}"
-        twins = sum(other.startswith(name) for other in names.values())
-        names[profile.segment_id] = f"{name} ({twins + 1})" if twins else name
-    return names
+def _group(clustering: Clustering, of: Sequence[Column]) -> Column:
+    """The number of the row's group, in the order of the clustering's centres."""
+    if isinstance(clustering, Bisected):
+        return clustering.followed(of, lambda stays, first, second: F.when(stays, first).otherwise(second), F.lit)
+    return (F.array_position("_affinities", F.array_max("_affinities")) - 1).cast("int")
 
 
-def _word(deviation: float, low: str, middle: str, high: str) -> str:
-    return low if deviation < -0.5 else high if deviation > 0.5 else middle
+def _of_group(values: Sequence[int] | Sequence[str] | Sequence[float]) -> Column:
+    return F.get(F.array(*[F.lit(value) for value in values]), F.col("_group"))
 
 
-def named(names: dict[int, str], model_version: str) -> Callable[[DataFrame], DataFrame]:
-    """Add the segments' names and the model's version."""
-    pairs = [F.lit(part) for pair in names.items() for part in pair]
-    return lambda scored: scored.withColumns(
-        {"segment_name": F.create_map(*pairs)[F.col("segment_id")], "_model_version": F.lit(model_version)}
-    ).transform(SEGMENTS.conform)
+def _known_median(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else None
+
+
+def _feature_named(name: str) -> Feature:
+    numbers = {feature.name: feature for feature in FEATURES if not feature.is_category}
+    if name not in numbers:
+        like = get_close_matches(name, numbers, n=1)
+        hint = f"did you mean {like[0]}?" if like else f"there are {', '.join(numbers)}."
+        raise ConfigError(f"segments.features: {name!r} is not a feature that is a number; {hint}")
+    return numbers[name]

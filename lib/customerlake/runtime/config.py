@@ -55,14 +55,27 @@ class Feeds(Values):
 
 
 class SegmentsConfig(Values):
-    """How customers are put into segments by k-means."""
+    """What customers are put into segments by, and how the number and the method are chosen."""
 
+    features: Annotated[tuple[str, ...], Field(min_length=2, max_length=20)] = (
+        "days_since_last_order", "count_orders", "total_spend", "average_order_value",
+    )  # of features.snapshot, numbers alone: when, how often, how much, and in what portions  # fmt: skip
     min_segments: Annotated[int, Field(ge=2)] = 3
-    max_segments: Annotated[int, Field(ge=2)] = 6
-    resamples: Annotated[int, Field(ge=2)] = 2  # fits on random halves, compared for stability
-    min_stability: Share = 0.7  # mean adjusted Rand index below which a k is not taken
+    max_segments: Annotated[int, Field(ge=2, le=20)] = 6
+    resamples: Annotated[int, Field(ge=2)] = 20  # bootstrap samples, in which each grouping must be found again
+    references: Annotated[int, Field(ge=2)] = 10  # sets of evenly spread customers, for the gap statistic
+    min_stability: Share = 0.7  # mean adjusted Rand index with the fits on bootstrap samples, below which none is taken
+    learnt_from_customers: PositiveInt = 100_000  # at most: a sample, whose values the driver holds
+    promotion_margin: Share = 0.01  # of the silhouette by which new segments must beat the champion's
     retrain_after_days: PositiveInt = 30
     seed: int = 20
+
+    @field_validator("features")
+    @classmethod
+    def _once_each(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        if repeated := sorted({name for name in features if features.count(name) > 1}):
+            raise ValueError(f"{', '.join(repeated)} is named twice")
+        return features
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -71,15 +84,92 @@ class SegmentsConfig(Values):
         return self
 
 
-class ChurnConfig(Values):
-    """What churn means, and when a customer is warned about."""
+class ProfitConfig(Values):
+    """What contacting a customer costs and may earn."""
 
-    horizon_days: PositiveInt = 90  # no order for this long after the date = churned
+    contact_cost: Annotated[float, Field(ge=0)] = 4.0  # of one customer, in the lake's currency
+    margin_share: Share = 0.3  # of spend that is left as profit
+    success_rate: Share = 0.1  # of those contacted in time who then stay, or buy
+
+
+class SearchConfig(Values):
+    """How long settings of candidates are searched, and how the best is found."""
+
+    trials: Annotated[int, Field(ge=1)] = 4  # of each candidate; 1: its usual settings alone
+    seconds: Annotated[float, Field(gt=0)] = 60.0  # of each candidate; no trial begins later
+
+
+class ClassifierConfig(Values):
+    """How a model of a yes or no is trained and judged."""
+
+    candidates: tuple[str, ...] = ("logistic regression", "random forest", "gradient-boosted trees", "XGBoost")
+    search: SearchConfig = SearchConfig()
+    profit: ProfitConfig = ProfitConfig()
+    warning_probability: Share | None = None  # so likely or more: flagged; none: where profit is highest, or 0.5
+    promotion_margin: Share = 0.002  # of ROC AUC by which a challenger must beat the champion on the same rows
+    suspicious_roc_auc: Share = 0.9  # above it the run warns: look for what was not known on the date
+    retrain_after_days: PositiveInt = 30
+    seed: int = 20
+
+    @field_validator("candidates")
+    @classmethod
+    def _has_one(cls, candidates: tuple[str, ...]) -> tuple[str, ...]:
+        if not candidates:
+            raise ValueError("name one candidate at least")
+        return candidates
+
+
+class TimedConfig(ClassifierConfig):
+    """How a model of what customers do after a date is trained: from which dates, and of which days after them."""
+
+    horizon_days: PositiveInt  # what is foretold is of so many days
+    gap_days: Annotated[int, Field(ge=0)]  # from the date to the first of them: actions need time
     training_dates: PositiveInt = 5  # snapshots that the models learn from
     training_step_days: PositiveInt = 21  # between two of them
-    warning_probability: Share = 0.5  # at least this likely to churn: warned about
+    splits: PositiveInt = 3  # held-out dates, the newest decides; as many as the history allows
+
+
+class ChurnConfig(TimedConfig):
+    """What churn means, and when a customer is warned about."""
+
+    horizon_days: PositiveInt = 90  # no order for this long after the date and the gap = churned
+    gap_days: Annotated[int, Field(ge=0)] = 7
     high_risk_probability: Share = 0.5
     medium_risk_probability: Share = 0.3
+
+
+class PurchaseIntentConfig(TimedConfig):
+    """Who buys within which time."""
+
+    horizon_days: PositiveInt = 30
+    gap_days: Annotated[int, Field(ge=0)] = 0
+    candidates: tuple[str, ...] = ("logistic regression", "XGBoost")
+    product_groups: Annotated[int, Field(ge=0)] = 5  # the largest ones, of which a purchase is foretold each
+    profit: ProfitConfig = ProfitConfig(contact_cost=1.0, success_rate=0.02)  # most would buy in any case
+
+
+class SessionIntentConfig(ClassifierConfig):
+    """When a visit to the web shop is looked at, and from which visits is learnt."""
+
+    seconds: PositiveInt = 120  # after its start; visits that ended before are not scored
+    holdout_days: PositiveInt = 14  # judged on, and as many before them for each older split
+    training_days: PositiveInt = 120  # before them, learnt from
+    splits: PositiveInt = 3
+    candidates: tuple[str, ...] = ("logistic regression", "XGBoost")
+    suspicious_roc_auc: Share = 0.95  # a cart by then tells much
+
+
+class LifetimeValueConfig(Values):
+    """Over which time, and at which rates, a customer is worth what."""
+
+    horizon_days: PositiveInt = 365  # purchases up to so many days after as_of count
+    period_days: PositiveInt = 30  # a period's purchases are discounted from its end; the last may be shorter
+    discount_rate: Annotated[float, Field(gt=-1)] = 0.1  # a year
+    margin_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of spend; 1: the value is revenue
+    draws: Annotated[int, Field(ge=20)] = 200  # of the parameters, for intervals
+    most_histories: PositiveInt = 200_000  # distinct ones, held by the driver in fitting
+    holdout_days: PositiveInt = 90  # the last days, that models are judged on
+    promotion_margin: Share = 0.005  # of the error per customer by which a challenger must beat the champion
     retrain_after_days: PositiveInt = 30
     seed: int = 20
 
@@ -152,6 +242,10 @@ class LakeFile(Values):
     identity: IdentityConfig = IdentityConfig()
     segments: SegmentsConfig = SegmentsConfig()
     churn: ChurnConfig = ChurnConfig()
+    purchase_intent: PurchaseIntentConfig = PurchaseIntentConfig()
+    session_intent: SessionIntentConfig = SessionIntentConfig()
+    outcome: ClassifierConfig = ClassifierConfig()
+    lifetime_value: LifetimeValueConfig = LifetimeValueConfig()
     quality: QualityConfig = QualityConfig()
     compared_dates: tuple[ComparedDate, ...] = ()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,18 @@ from customerlake.runtime.tables import Lake, Written
 log = logging.getLogger(__name__)
 
 DEFAULT_ROOT = "./lake"
+SCHEDULED_BY_CONF = {
+    "databricks_job": "spark.databricks.job.id",
+    "databricks_run": "spark.databricks.job.runId",
+    "databricks_cluster": "spark.databricks.clusterUsageTags.clusterId",
+}
+SCHEDULED_BY_VARIABLE = {
+    "emr_serverless_application": "SERVERLESS_EMR_APPLICATION_ID",
+    "emr_serverless_job": "SERVERLESS_EMR_JOB_ID",
+    "emr_cluster": "EMR_CLUSTER_ID",
+    "emr_step": "EMR_STEP_ID",
+}
+"""Tags by which a reviewer finds the scheduled run in Databricks' or Amazon's console."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +223,14 @@ class Run:
             "as_of": str(as_of or self.as_of),
             "lake": self.config.name,
             "customerlake": __version__,
+            **self._scheduled_by(),
         }
+
+    def _scheduled_by(self) -> dict[str, str]:
+        """The run of the schedule that started this one, where there is one."""
+        of_spark = {tag: self.spark.conf.get(key, None) for tag, key in SCHEDULED_BY_CONF.items()}
+        of_environment = {tag: os.environ.get(name) for tag, name in SCHEDULED_BY_VARIABLE.items()}
+        return {tag: value for tag, value in (of_spark | of_environment).items() if value}
 
     def append(self, table: Table, df: DataFrame, *, once: tuple[str, int] | None = None) -> Written:
         return self._wrote(self.lake.append(table, df, once=once))
@@ -339,9 +359,11 @@ class Run:
 
     def report_model(
         self, name: str, version: str, what: str, metrics: dict[str, float], *,
-        is_champion: bool, baseline: dict[str, float] | None = None,
+        is_champion: bool, baseline: dict[str, float] | None = None, warnings: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """Show a trained version, and its baseline's metrics beside its own."""
+        """Show a trained version, its baseline's metrics beside its own, and what a reviewer must look at."""
+        for warning in warnings:
+            self.remark(f"{name}, version {version}: {warning}")
         self._current.models.append(TrainedModel(name, version, what, metrics, baseline or {}, is_champion))
 
     def exported(self, path: Path) -> None:
