@@ -151,7 +151,7 @@ PIPELINE = (
         "features",
         "features/build_features.py",
         "what was known on each date; what came after",
-        after=("orders", "quality"),
+        after=("orders", "records", "identities", "quality"),
     ),
     Step(
         "attributes",
