@@ -20,8 +20,15 @@ from customerlake.models.segment_choice import (
 )
 
 
-def tried(method, k, silhouette, stability):
-    return Tried(method=method, k=k, silhouette=silhouette, stability=stability, found_again=(stability,) * k)
+def tried(method, k, silhouette, stability, smallest_share=0.2):
+    return Tried(
+        method=method, k=k, smallest_share=smallest_share, silhouette=silhouette, stability=stability,
+        found_again=(stability,) * k,
+    )  # fmt: skip
+
+
+def taken(candidates, *gaps):
+    return chosen(candidates, gaps, min_share=0.01, min_stability=0.7).name
 
 
 def gap(k, is_supported):
@@ -155,22 +162,25 @@ def test_a_group_is_found_again_by_its_jaccard_similarity_to_the_likest_group():
 def test_of_stable_and_supported_groupings_the_highest_silhouette_is_taken():
     candidates = [tried("a", 3, 0.5, 0.9), tried("b", 4, 0.6, 0.7), tried("c", 4, 0.8, 0.69), tried("d", 5, 0.9, 0.9)]
 
-    assert chosen(candidates, [gap(3, True), gap(4, True), gap(5, False)], min_stability=0.7).name == "b, k = 4"
+    assert taken(candidates, gap(3, True), gap(4, True), gap(5, False)) == "b, k = 4"
 
 
 def test_where_the_gap_supports_no_stable_grouping_the_highest_silhouette_of_the_stable_is_taken():
     candidates = [tried("a", 3, 0.5, 0.9), tried("b", 4, 0.6, 0.8), tried("c", 5, 0.7, 0.2)]
 
-    assert chosen(candidates, [gap(3, False), gap(4, False), gap(5, True)], min_stability=0.7).name == "b, k = 4"
+    assert taken(candidates, gap(3, False), gap(4, False), gap(5, True)) == "b, k = 4"
 
 
 def test_without_a_stable_grouping_the_most_stable_is_taken():
-    candidates = [tried("a", 3, 0.5, 0.4), tried("b", 4, 0.6, 0.3)]
+    assert taken([tried("a", 3, 0.5, 0.4), tried("b", 4, 0.6, 0.3)], gap(4, True)) == "a, k = 3"
 
-    assert chosen(candidates, [gap(4, True)], min_stability=0.7).name == "a, k = 3"
+
+def test_a_grouping_with_a_segment_of_next_to_nobody_is_not_taken():
+    outlier = tried("b", 3, 0.9, 1.0, smallest_share=0.009)
+
+    assert taken([tried("a", 3, 0.4, 0.8, smallest_share=0.01), outlier], gap(3, True)) == "a, k = 3"
+    assert taken([outlier]) == "b, k = 3"
 
 
 def test_of_equals_fewer_segments_are_taken():
-    candidates = [tried("a", 4, 0.5, 0.9), tried("b", 3, 0.5, 0.9)]
-
-    assert chosen(candidates, [], min_stability=0.7).name == "b, k = 3"
+    assert taken([tried("a", 4, 0.5, 0.9), tried("b", 3, 0.5, 0.9)]) == "b, k = 3"

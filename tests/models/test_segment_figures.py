@@ -27,8 +27,10 @@ def segment(number, name, customers, orders, spend, deviations):
 @pytest.fixture
 def fitted():
     tried = (
-        Tried(method="k-means", k=2, silhouette=0.5, stability=0.9, found_again=(0.9, 0.9)),
-        Tried(method="Gaussian mixture", k=2, silhouette=0.4, stability=0.6, found_again=(0.5, 0.9)),
+        Tried(method="k-means", k=2, smallest_share=0.25, silhouette=0.5, stability=0.9, found_again=(0.9, 0.9)),
+        Tried(
+            method="Gaussian mixture", k=2, smallest_share=0.25, silhouette=0.4, stability=0.6, found_again=(0.5, 0.9)
+        ),
     )
     return FittedSegments(
         features=tuple(ScaledFeature(name=n, is_logged=False, typical=0, mean=0, deviation=1) for n in NAMES),

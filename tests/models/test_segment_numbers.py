@@ -36,6 +36,12 @@ def test_a_missing_value_is_the_median_of_the_known_ones():
     assert found.scaled(np.array([np.nan, 2.0]))[0] == found.scaled(np.array([2.0]))[0]
 
 
+def test_a_value_five_deviations_off_or_more_counts_as_five():
+    found = ScaledFeature(name="spend", is_logged=False, typical=3, mean=3, deviation=2)
+
+    assert found.scaled(np.array([12.9, 13.0, 1e9, -7.0, -99.0])).tolist() == pytest.approx([4.95, 5, 5, -5, -5])
+
+
 def test_a_feature_that_never_varies_is_nought_whatever_comes():
     constant, _ = learnt_scaling(np.array([[5.0, 1.0], [5.0, 2.0]]), [feature("a"), feature("b")])
 
@@ -66,7 +72,7 @@ def test_a_scaled_feature_is_the_same_as_a_column_and_as_an_array(spark):
 
     by_column = rows.select("i", found.column().alias("scaled")).toPandas().sort_values("i")["scaled"]
 
-    # log(5), the logarithm of the median, stands for what is missing
-    expected = (np.log([1, 4.5, 1, 5, 5, 5, 1e6 + 1]) - 1) / 2
+    # log(5), the logarithm of the median, stands for what is missing; (log(10^6 + 1) - 1) / 2 is 6.4
+    expected = [*(np.log([1, 4.5, 1, 5, 5, 5]) - 1) / 2, 5]
     np.testing.assert_allclose(by_column, expected)
     np.testing.assert_allclose(found.scaled(pd.Series(values, dtype=float).to_numpy()), expected)

@@ -41,6 +41,7 @@ def test_groups_far_apart_are_found_again_in_every_sample(in_blobs):
         assert one.stability == 1
         assert one.found_again == (1, 1, 1)
         assert one.silhouette > 0.9
+        assert one.smallest_share == pytest.approx(1 / 3)
 
 
 def test_groups_in_even_noise_are_not_found_again(in_noise):

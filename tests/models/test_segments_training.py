@@ -276,7 +276,7 @@ def test_the_card_tells_the_segments_the_rule_and_the_limits(artifact, first):
 
     assert "| 0 | Rare, low spend, small orders | 50 |" in card
     assert "mean adjusted Rand index of 0.7 or more" in card
-    assert f"| {first.fitted.taken.method} | 3 | {first.fitted.taken.silhouette:.3f} | 1.000 |" in card
+    assert f"| {first.fitted.taken.method} | 3 | 29.6% | {first.fitted.taken.silhouette:.3f} | 1.000 |" in card
     assert "**Are there groups?** Yes" in card
     for heading in ("**Purpose.**", "**Limits.**", "**How they were chosen.**"):
         assert heading in card

@@ -10,10 +10,11 @@ import numpy as np
 from customerlake.models.inputs import Numbers
 
 RULE = (
-    "Of the groupings that fits on bootstrap samples find again (mean adjusted Rand index of {min_stability:g} or "
-    "more), those whose number of groups the gap statistic supports (one group more gains no more over evenly spread "
-    "customers than one standard error); of those the highest silhouette. Where the gap supports none of them, all "
-    "that are found again count; where none is found again, the one that is most of all is taken."
+    "Of the groupings whose smallest segment holds {min_segment_share:.1%} of the customers or more, those that fits "
+    "on bootstrap samples find again (mean adjusted Rand index of {min_stability:g} or more); of those the ones whose "
+    "number of segments the gap statistic supports (one more gains no more over evenly spread customers than one "
+    "standard error); of those the highest silhouette. A condition that none meets is left out, and where none is "
+    "found again, the one that is most of all is taken."
 )
 
 SMALLEST = 1e-12  # dispersion: where every row lies on its centre, its logarithm is that of this
@@ -24,6 +25,7 @@ class Tried(Numbers):
 
     method: str
     k: int
+    smallest_share: float  # of the customers, that the smallest group holds
     silhouette: float  # mean over customers, squared Euclidean: -1 to 1
     stability: float  # mean adjusted Rand index with scikit-learn's fits on bootstrap samples
     found_again: tuple[float, ...]  # for each group the mean Jaccard similarity to its likest in those fits
@@ -45,11 +47,12 @@ class Gap(Numbers):
     is_supported: bool  # gap(k) >= gap(k + 1) - error(k + 1); false where k + 1 was not tried
 
 
-def chosen(tried: Sequence[Tried], gaps: Sequence[Gap], min_stability: float) -> Tried:
+def chosen(tried: Sequence[Tried], gaps: Sequence[Gap], *, min_share: float, min_stability: float) -> Tried:
     """The grouping that RULE takes; of equals the one with fewer groups, then the first."""
-    stable = [one for one in tried if one.stability >= min_stability]
+    large = [one for one in tried if one.smallest_share >= min_share] or tried
+    stable = [one for one in large if one.stability >= min_stability]
     if not stable:
-        return max(tried, key=lambda one: (one.stability, -one.k))
+        return max(large, key=lambda one: (one.stability, -one.k))
     supported = {gap.k for gap in gaps if gap.is_supported}
     return max([one for one in stable if one.k in supported] or stable, key=lambda one: (one.silhouette, -one.k))
 
@@ -91,7 +94,7 @@ def within(rows: np.ndarray, groups: np.ndarray) -> float:
 def reference_sets(matrix: np.ndarray, directions: np.ndarray, *, sets: int, seed: int) -> Iterator[np.ndarray]:
     """Matrices of the same size without any groups: even over the box of the rows along the principal components.
 
-    `directions` has a component in each column. Rows of `matrix` have mean zero.
+    `directions` has a component in each column.
     Source: Tibshirani, Walther & Hastie (2001), "Estimating the number of clusters in a data set via the gap
             statistic", Journal of the Royal Statistical Society B 63(2), section 3, choice (b).
     """

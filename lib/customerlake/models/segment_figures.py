@@ -12,6 +12,7 @@ from customerlake.models.segment_choice import Gap
 from customerlake.models.segment_names import axis_in_words, label
 from customerlake.models.segment_numbers import Axis, FittedSegments, Segment
 
+DEEPEST = 2.0  # standard deviations from which a shade of the profiles is as deep as it gets
 SIDE = 240
 ROW = 44
 NAME_WIDTH = 360  # of a segment's name on an axis
@@ -37,7 +38,6 @@ def profiles_figure(title: str, fitted: FittedSegments) -> alt.LayerChart:
             for name in fitted.names
         ]
     )
-    furthest = max(1.5, float(rows["deviation"].abs().max()))
     across = alt.X(
         "feature:N",
         title=None,
@@ -45,13 +45,13 @@ def profiles_figure(title: str, fitted: FittedSegments) -> alt.LayerChart:
         axis=alt.Axis(labelAngle=0, ticks=False, labelExpr="split(datum.label, '\\n')"),
     )
     down = alt.Y("segment:N", title=None, sort=None, axis=alt.Axis(labelLimit=NAME_WIDTH))
-    shades = alt.Scale(scheme="blueorange", domain=[-furthest, furthest])
+    shades = alt.Scale(scheme="blueorange", domain=[-DEEPEST, DEEPEST], clamp=True)
     cells = (
         alt.Chart(rows)
         .mark_rect(stroke="white")
         .encode(x=across, y=down, color=alt.Color("deviation:Q", title=["Mean, in SDs", "from all"], scale=shades))
     )
-    ink = alt.condition(f"abs(datum.deviation) > {0.65 * furthest}", alt.value("white"), alt.value("black"))
+    ink = alt.condition(f"abs(datum.deviation) > {0.65 * DEEPEST}", alt.value("white"), alt.value("black"))
     medians = alt.Chart(rows).mark_text(fontSize=12).encode(x=across, y=down, text="median:N", color=ink)
     chart: alt.LayerChart = (cells + medians).properties(
         width=CELL * len(fitted.names),

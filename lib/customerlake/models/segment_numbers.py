@@ -15,9 +15,11 @@ from customerlake.models.clusterings import Clustering, squared_distance
 from customerlake.models.inputs import Numbers
 from customerlake.models.segment_choice import Gap, Tried
 
+FURTHEST = 5.0  # standard deviations: what is further off counts as so far, else one customer would be a segment
+
 
 class ScaledFeature(Numbers):
-    """A feature in standard deviations from its mean, after log(1 + x) where it has a long tail.
+    """A feature in standard deviations from its mean, FURTHEST at most, after log(1 + x) where it has a long tail.
 
     A missing value is the median of the customers that were learnt from; a feature that never varied is 0.
     """
@@ -33,14 +35,14 @@ class ScaledFeature(Numbers):
             return F.lit(0.0)
         value = F.col(self.name).cast("double")
         filled = F.coalesce(F.when(F.abs(value) < float("inf"), value), F.lit(self.typical))  # NaN is above infinity
-        return ((F.log1p(F.greatest(filled, F.lit(0.0))) if self.is_logged else filled) - self.mean) / self.deviation
+        logged = F.log1p(F.greatest(filled, F.lit(0.0))) if self.is_logged else filled
+        return F.greatest(F.least((logged - self.mean) / self.deviation, F.lit(FURTHEST)), F.lit(-FURTHEST))
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         if not self.deviation:
             return np.zeros(len(values))
         filled = np.where(np.isfinite(values), values, self.typical)
-        scaled: np.ndarray = (logged(filled, self.is_logged) - self.mean) / self.deviation
-        return scaled
+        return np.clip((_logged(filled, self.is_logged) - self.mean) / self.deviation, -FURTHEST, FURTHEST)
 
 
 class Segment(Numbers):
@@ -151,7 +153,7 @@ def raw_values(rows: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     return rows[list(names)].to_numpy(dtype=float, na_value=np.nan)
 
 
-def logged(values: np.ndarray, is_logged: bool) -> np.ndarray:
+def _logged(values: np.ndarray, is_logged: bool) -> np.ndarray:
     return np.log1p(np.maximum(values, 0.0)) if is_logged else values
 
 
@@ -159,7 +161,7 @@ def _scaling(values: np.ndarray, feature: Feature) -> ScaledFeature:
     known = np.isfinite(values)
     typical = float(np.median(values[known]))
     is_logged = feature.is_skewed or feature.unit == "days"  # some customers are gone, and their days only grow
-    seen = logged(np.where(known, values, typical), is_logged)
+    seen = _logged(np.where(known, values, typical), is_logged)
     deviation = float(seen.std(ddof=1)) if np.ptp(seen) > 0 else 0.0
     return ScaledFeature(
         name=feature.name, is_logged=is_logged, typical=typical, mean=float(seen.mean()), deviation=deviation

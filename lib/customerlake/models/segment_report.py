@@ -11,7 +11,7 @@ from customerlake.models.registry import Registry
 from customerlake.models.segment_choice import RULE
 from customerlake.models.segment_figures import by_id, choice_figure, map_figure, profiles_figure, shown, sizes_figure
 from customerlake.models.segment_names import axis_in_words, label
-from customerlake.models.segment_numbers import FittedSegments
+from customerlake.models.segment_numbers import FURTHEST, FittedSegments
 from customerlake.models.segments import MODEL
 from customerlake.runtime.config import SegmentsConfig
 
@@ -33,7 +33,9 @@ def log_report(
                     "is_supported_by_gap": is_supported, "is_taken": one == fitted.taken,
                 }
             )  # fmt: skip
-            registry.log_metrics({"silhouette": one.silhouette, "stability": one.stability})
+            registry.log_metrics(
+                {"silhouette": one.silhouette, "stability": one.stability, "smallest_share": one.smallest_share}
+            )
     registry.log_metrics({"silhouette": fitted.taken.silhouette, "stability": fitted.taken.stability})
     registry.log_metrics({f"gap_k{gap.k}": gap.gap for gap in fitted.gaps})
     registry.log_metrics({f"gap_error_k{gap.k}": gap.error for gap in fitted.gaps})
@@ -50,12 +52,14 @@ def log_report(
 
 
 def candidates(fitted: FittedSegments) -> pd.DataFrame:
-    """Every grouping tried: columns method, k, silhouette, stability, gap, gap_error, is_supported, is_taken."""
+    """Every grouping tried: columns method, k, smallest_share, silhouette, stability, gap, gap_error,
+    is_supported, is_taken."""
     of_k = {gap.k: gap for gap in fitted.gaps}
     return pd.DataFrame(
         [
             {
-                "method": one.method, "k": one.k, "silhouette": one.silhouette, "stability": one.stability,
+                "method": one.method, "k": one.k, "smallest_share": one.smallest_share,
+                "silhouette": one.silhouette, "stability": one.stability,
                 "gap": of_k[one.k].gap if one.k in of_k else np.nan,
                 "gap_error": of_k[one.k].error if one.k in of_k else np.nan,
                 "is_supported": one.k in of_k and of_k[one.k].is_supported, "is_taken": one == fitted.taken,
@@ -94,8 +98,9 @@ price, credit or service that a person is entitled to.
 
 **Who.** Customers with a purchase by the date; {fitted.customers:,} were learnt from.
 
-**Grouped by** {", ".join(label(name) for name in fitted.names)}{_logged(fitted)}. Each less its mean, in standard
-deviations; a missing value counts as the median. Other features play no part.
+**Grouped by** {", ".join(label(name) for name in fitted.names)}. {_logged(fitted)}
+Each less its mean, in standard deviations, {FURTHEST:g} at most; a missing value counts as the median. Other features
+play no part.
 
 {_profiles_table(fitted)}
 
@@ -103,7 +108,7 @@ Medians; "found again" is how alike the segment is to the likest group of scikit
 bootstrap samples (Jaccard similarity, 1: the same customers; {FOUND_AGAIN} or more is solid, {DISSOLVED} or less has
 dissolved).
 
-**How they were chosen.** {RULE.format(min_stability=config.min_stability)}
+**How they were chosen.** {RULE.format(min_segment_share=config.min_segment_share, min_stability=config.min_stability)}
 
 {_candidates_table(fitted)}
 
@@ -139,12 +144,14 @@ def _profiles_table(fitted: FittedSegments) -> str:
 
 
 def _candidates_table(fitted: FittedSegments) -> str:
-    lines = ["| method | segments | silhouette | stability | gap of k-means | supported |  |", "|---" * 7 + "|"]
+    lines = [
+        "| method | segments | smallest | silhouette | stability | gap of k-means | supported |  |", "|---" * 8 + "|",
+    ]  # fmt: skip
     for row in candidates(fitted).to_dict("records"):
         supported, taken = "yes" if row["is_supported"] else "no", "taken" if row["is_taken"] else ""
         lines.append(
-            f"| {row['method']} | {row['k']} | {row['silhouette']:.3f} | {row['stability']:.3f} | "
-            f"{row['gap']:.3f} ± {row['gap_error']:.3f} | {supported} | {taken} |"
+            f"| {row['method']} | {row['k']} | {row['smallest_share']:.1%} | {row['silhouette']:.3f} | "
+            f"{row['stability']:.3f} | {row['gap']:.3f} ± {row['gap_error']:.3f} | {supported} | {taken} |"
         )
     return "\n".join(lines)
 
@@ -175,4 +182,5 @@ def _limits(fitted: FittedSegments) -> str:
 
 def _logged(fitted: FittedSegments) -> str:
     logged = [label(one.name) for one in fitted.features if one.is_logged]
-    return f", {'all' if len(logged) == len(fitted.features) else ' and '.join(logged)} as log(1 + x)" if logged else ""
+    told = "all" if len(logged) == len(fitted.features) else ", ".join(logged) or "none"
+    return f"As log(1 + x): {told}."

@@ -79,6 +79,7 @@ def _measured(method: str, k: int, matrix: np.ndarray, groups: np.ndarray, confi
     return Tried(
         method=method,
         k=k,
+        smallest_share=float(np.bincount(groups).min() / len(groups)),
         silhouette=silhouette(matrix, groups),
         stability=float(np.mean([adjusted_rand_index(table) for table in tables])),
         found_again=tuple(np.mean([jaccards(table) for table in tables], axis=0).tolist()),

@@ -80,7 +80,12 @@ class Segments:
         self._refuse_few(len(np.unique(matrix, axis=0)))
         directions, shares = principal_components(rows.sparkSession, matrix)
         found = searched(rows.sparkSession, matrix, directions, self.config, self.progress)
-        taken = chosen(found.tried, found.gaps, self.config.min_stability)
+        taken = chosen(
+            found.tried,
+            found.gaps,
+            min_share=self.config.min_segment_share,
+            min_stability=self.config.min_stability,
+        )
         clustering = found.groupings[taken.method, taken.k]
         first, second = (Axis(loadings=self._of_features(directions[:, i]), variance_share=shares[i]) for i in (0, 1))
         return FittedSegments(
@@ -102,11 +107,12 @@ class Segments:
         of = [F.get("features", F.lit(i)) for i in range(len(fitted.features))]
         affinity = [F.get("_affinities", F.lit(group)) for group in range(len(segments))]
         own = F.get("_affinities", F.col("_group"))
-        centre = [_of_group(coordinates) for coordinates in zip(*clustering.centres, strict=True)]
+        centre = [F.get("_centre", F.lit(i)) for i in range(len(fitted.features))]
         return (
             rows.withColumn("features", F.array(*[feature.column() for feature in fitted.features]))
             .withColumn("_affinities", F.array(*clustering.affinities(of)))
             .withColumn("_group", _group(clustering, of))
+            .withColumn("_centre", _of_group([list(centre) for centre in clustering.centres]))
             .withColumns(
                 {
                     "segment_id": _of_group([segment.id for segment in segments]),
@@ -115,7 +121,7 @@ class Segments:
                     "membership_probability": 1 / summed([F.exp(one - own) for one in affinity]),
                 }
             )
-            .drop("_affinities", "_group")
+            .drop("_affinities", "_group", "_centre")
         )
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
@@ -191,7 +197,7 @@ def _group(clustering: Clustering, of: Sequence[Column]) -> Column:
     return (F.array_position("_affinities", F.array_max("_affinities")) - 1).cast("int")
 
 
-def _of_group(values: Sequence[int] | Sequence[str] | Sequence[float]) -> Column:
+def _of_group(values: Sequence[int] | Sequence[str] | Sequence[list[float]]) -> Column:
     return F.get(F.array(*[F.lit(value) for value in values]), F.col("_group"))
 
 

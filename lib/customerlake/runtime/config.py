@@ -64,6 +64,7 @@ class SegmentsConfig(Values):
     max_segments: Annotated[int, Field(ge=2, le=20)] = 6
     resamples: Annotated[int, Field(ge=2)] = 20  # bootstrap samples, in which each grouping must be found again
     references: Annotated[int, Field(ge=2)] = 10  # sets of evenly spread customers, for the gap statistic
+    min_segment_share: Share = 0.01  # of the customers: segments are to be of use
     min_stability: Share = 0.7  # mean adjusted Rand index with the fits on bootstrap samples, below which none is taken
     learnt_from_customers: PositiveInt = 100_000  # at most: a sample, whose values the driver holds
     promotion_margin: Share = 0.01  # of the silhouette by which new segments must beat the champion's
