@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contenders.customerlake_jobs import done
-from customerlake.features.labels import LABELS
+from customerlake.features.labels import LABELS, with_labels
 from customerlake.features.snapshot import FEATURES, SNAPSHOT
 from customerlake.models.candidates import CANDIDATES
 from customerlake.models.churn import BASELINES, churn_model, still_buying
@@ -42,12 +42,9 @@ LABEL, PROBABILITY = "is_churned", "churn_probability"
 
 def labelled(run: job.Run) -> DataFrame:
     """Customers still buying on each date, with what became of them."""
-    config = run.config.churn
-    of = (F.col("horizon_days") == config.horizon_days) & (F.col("gap_days") == config.gap_days)
-    labels = run.lake.read(LABELS).where(of).select("customer_id", "as_of", LABEL)
-    return (
-        run.lake.read(SNAPSHOT).join(labels, on=["customer_id", "as_of"], how="inner").transform(still_buying(config))
-    )
+    config, snapshot, labels = run.config.churn, run.lake.read(SNAPSHOT), run.lake.read(LABELS)
+    known = with_labels(snapshot, labels, horizon_days=config.horizon_days, gap_days=config.gap_days)
+    return known.transform(still_buying(config))
 
 
 def judged(run: job.Run, split: Split, console: Console) -> list[dict[str, object]]:
@@ -138,9 +135,9 @@ def main() -> None:
     result: dict[str, object] = {"machine": machine(), "splits": found}
     sizes = [int(size) for size in values.customers.split(",") if size]
     newest = rows.where(F.col("as_of") == F.lit(splits[0].holdout))
-    result["growth"] = [row for size in sizes for row in growth(run, newest, size)]
+    result["growth"] = by_size = [row for size in sizes for row in growth(run, newest, size)]
     if sizes:
-        console.print(table_of_growth(result["growth"]))  # type: ignore[arg-type]
+        console.print(table_of_growth(by_size))
     values.results.mkdir(parents=True, exist_ok=True)
     (values.results / "churn.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

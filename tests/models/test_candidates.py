@@ -139,7 +139,7 @@ def told(prepared, fitted, column):
 def test_logistic_regression_says_what_mllib_says(prepared, fits):
     """Without a penalty, and so without a scale of columns: MLlib over the raw vectors ends in the same maximum."""
     settings = {"regParam": 0.0, "elasticNetParam": 0.0}
-    by_mllib = LogisticRegression(featuresCol="inputs", weightCol="weight", maxIter=200, tol=1e-10, **settings)
+    by_mllib = LogisticRegression(featuresCol="inputs", maxIter=200, tol=1e-10, **settings)
     expected = told(prepared, by_mllib.fit(prepared.vectors), vector_to_array("rawPrediction")[1])
 
     found = CANDIDATES["logistic regression"].fit(prepared.vectors, settings, seed=SEED).margin(matrix_of(prepared))
@@ -151,7 +151,7 @@ def test_logistic_regression_says_what_mllib_says(prepared, fits):
 @pytest.mark.spark_only
 def test_the_random_forest_says_what_mllib_says(prepared, fits):
     by_mllib = RandomForestRegressor(
-        featuresCol="inputs", weightCol="weight", featureSubsetStrategy="sqrt", seed=SEED, maxBins=64,
+        featuresCol="inputs", featureSubsetStrategy="sqrt", seed=SEED, maxBins=64,
         **SMALL["random forest"],
     )  # fmt: skip
     expected = told(prepared, by_mllib.fit(prepared.vectors), F.col("prediction"))
@@ -164,7 +164,7 @@ def test_the_random_forest_says_what_mllib_says(prepared, fits):
 
 @pytest.mark.spark_only
 def test_boosted_trees_say_what_mllib_says(prepared, fits):
-    by_mllib = GBTClassifier(featuresCol="inputs", weightCol="weight", seed=SEED, **SMALL["gradient-boosted trees"])
+    by_mllib = GBTClassifier(featuresCol="inputs", seed=SEED, **SMALL["gradient-boosted trees"])
     expected = told(prepared, by_mllib.fit(prepared.vectors), vector_to_array("probability")[1])
 
     found = 1 / (1 + np.exp(-fits["gradient-boosted trees"].margin(matrix_of(prepared))))
@@ -176,7 +176,7 @@ def test_boosted_trees_say_what_mllib_says(prepared, fits):
 @pytest.mark.spark_only
 def test_xgboost_on_spark_says_what_its_own_booster_says(prepared, fits):
     by_xgboost = SparkXGBClassifier(
-        features_col="inputs", label_col="label", weight_col="weight", random_state=SEED, num_workers=1,
+        features_col="inputs", label_col="label", random_state=SEED, num_workers=1,
         tree_method="hist", missing=np.nan, verbosity=0, verbose=False, **SMALL["XGBoost"],
     ).fit(prepared.vectors)  # fmt: skip
     matrix = matrix_of(prepared)

@@ -15,6 +15,7 @@ from customerlake.models.classification import (
     chosen,
     margins,
     refuse_leaks,
+    telling_alone,
 )
 from customerlake.models.classifiers import Calibration, Classifier, Linear, Standardised
 from customerlake.models.inputs import Category, Inputs, Number
@@ -274,4 +275,5 @@ def test_a_level_or_a_gap_that_tells_the_label_is_named_as_what_it_is():
 def test_a_strong_but_believable_column_is_learnt_from():
     ninety_percent = np.where(np.arange(100) % 10 == 0, 1 - LABELS, LABELS)  # ROC AUC 0.9
 
-    leaks(ninety_percent, inputs=Inputs(numbers=(Number(name="strong", typical=0),), categories=()))
+    inputs = Inputs(numbers=(Number(name="strong", typical=0),), categories=())
+    assert telling_alone(np.column_stack([ninety_percent]), LABELS, inputs) == {}

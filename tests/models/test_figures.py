@@ -1,12 +1,9 @@
-from itertools import chain
-
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from customerlake.models.evaluation import ScoreCounts
-from customerlake.models.figures import classification_figure, save, segments_figure
+from customerlake.models.figures import classification_figure, save
 
 
 def scores(seed, rows=40):
@@ -15,23 +12,6 @@ def scores(seed, rows=40):
     return ScoreCounts(
         probability=probability, rows=np.full(rows, 10.0), positives=random.binomial(10, probability).astype(float)
     )
-
-
-@pytest.fixture
-def profiles():
-    return pd.DataFrame(
-        [("Rare (3)", "total spend", 20.0, -0.8), ("Frequent (2)", "total spend", 900.0, 1.4)],
-        columns=["segment", "feature", "value", "deviation"],
-    )
-
-
-@pytest.fixture
-def tried():
-    return pd.DataFrame({"k": [2, 3], "silhouette": [0.4, 0.6], "stability": [0.9, 0.8]})
-
-
-def drawn_points(chart):
-    return list(chain.from_iterable(chart.to_dict()["datasets"].values()))
 
 
 def is_picture(path, *, at_least):
@@ -49,12 +29,6 @@ def test_the_figure_of_a_classification_is_drawn_into_a_png(tmp_path):
 
     assert path == tmp_path / "held_out.png"
     assert is_picture(path, at_least=800)
-
-
-def test_the_figure_of_segments_is_drawn_into_a_png(tmp_path, profiles, tried):
-    path = save(segments_figure("Segments", profiles, tried), tmp_path / "segments.png")
-
-    assert is_picture(path, at_least=500)
 
 
 def test_the_figure_of_a_classification_holds_four_panels_of_every_model():
@@ -87,18 +61,3 @@ def test_a_long_curve_is_thinned_and_still_drawn_to_its_end(rows):
     assert 100 < len(roc) < 1000
     assert (roc[0]["x"], roc[0]["y"]) == (0, 0)
     assert (roc[-1]["x"], roc[-1]["y"]) == pytest.approx((1, 1))
-
-
-def test_the_figure_of_segments_shows_every_median_and_every_k(profiles, tried):
-    points = drawn_points(segments_figure("Segments", profiles, tried))
-
-    assert {(point["segment"], point["value"]) for point in points if "segment" in point} == {
-        ("Rare (3)", 20.0),
-        ("Frequent (2)", 900.0),
-    }
-    assert {(point["k"], point["measure"], point["value"]) for point in points if "measure" in point} == {
-        (2, "silhouette", 0.4),
-        (3, "silhouette", 0.6),
-        (2, "stability", 0.9),
-        (3, "stability", 0.8),
-    }

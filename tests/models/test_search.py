@@ -48,7 +48,7 @@ INPUTS = Inputs(numbers=(Number(name="tells", typical=0), Number(name="noise", t
 def prepared(spark):
     rows = ROWS.assign(values=ROWS[["tells", "noise"]].to_numpy().tolist())
     vectors = spark.createDataFrame(rows[["fold", "values", "label"]]).cache()
-    return Prepared(INPUTS, vectors, np.empty((0, 2)), np.empty(0), len(rows), can_be_judged=True)
+    return Prepared(INPUTS, vectors, np.empty((0, 2)), can_be_judged=True)
 
 
 def found(prepared, candidate=None, seed=3, **settings):
@@ -100,7 +100,7 @@ def test_one_seed_tries_the_same_settings_and_another_others(prepared):
 
 def test_where_one_fold_is_of_one_class_the_usual_settings_are_taken_as_they_are(prepared):
     candidate = Blend()
-    one_class = Prepared(INPUTS, prepared.vectors, np.empty((0, 2)), np.empty(0), 900, can_be_judged=False)
+    one_class = Prepared(INPUTS, prepared.vectors, np.empty((0, 2)), can_be_judged=False)
 
     best = found(one_class, candidate, trials=5)
 

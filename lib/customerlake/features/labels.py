@@ -74,6 +74,13 @@ def labels(
     )
 
 
+def with_labels(snapshot: DataFrame, labels: DataFrame, *, horizon_days: int, gap_days: int) -> DataFrame:
+    """The rows of features.snapshot whose days after the date are labelled, with the labels of that window."""
+    is_of_window = (F.col("horizon_days") == horizon_days) & (F.col("gap_days") == gap_days)
+    of_window = labels.where(is_of_window).drop("horizon_days", "gap_days")
+    return snapshot.join(of_window, on=["customer_id", "as_of"], how="inner")
+
+
 def is_in_horizon(horizon_days: int, gap_days: int) -> Column:
     """The day of an order is one of those that the label is of."""
     first = F.date_add("as_of", gap_days + 1)

@@ -26,7 +26,7 @@ Settings = Mapping[str, Any]
 
 
 class Candidate(Protocol):
-    """One way to learn. Vectors have the columns `inputs` (vector), `label` (0 or 1) and `weight`."""
+    """One way to learn. Vectors have the columns `inputs` (vector) and `label` (0 or 1)."""
 
     @property
     def what(self) -> str:
@@ -67,9 +67,7 @@ class LogisticOfMLlib:
     def fit(self, vectors: DataFrame, settings: Settings, *, seed: int) -> Linear:
         scaler = StandardScaler(inputCol="inputs", outputCol="standardised", withMean=True, withStd=True).fit(vectors)
         standardised = scaler.transform(vectors)
-        fitted = LogisticRegression(featuresCol="standardised", weightCol="weight", maxIter=100, **settings).fit(
-            standardised
-        )
+        fitted = LogisticRegression(featuresCol="standardised", maxIter=100, **settings).fit(standardised)
         return Linear(
             over=_standardised(scaler), coefficients=tuple(fitted.coefficients.toArray()), intercept=fitted.intercept
         )
@@ -93,7 +91,7 @@ class ForestOfMLlib:
     def fit(self, vectors: DataFrame, settings: Settings, *, seed: int) -> Trees:
         # leaves of a regression on 0 and 1 hold the share of ones; variance and Gini then choose the same splits
         forest = RandomForestRegressor(
-            featuresCol="inputs", weightCol="weight", featureSubsetStrategy="sqrt", seed=seed, maxBins=64, **settings
+            featuresCol="inputs", featureSubsetStrategy="sqrt", seed=seed, maxBins=64, **settings
         ).fit(vectors)
         share = 1.0 / len(forest.trees)
         return Trees(trees=tuple(parsed_tree(t.toDebugString, share) for t in forest.trees), says="probability")
@@ -116,7 +114,7 @@ class BoostedOfMLlib:
         }
 
     def fit(self, vectors: DataFrame, settings: Settings, *, seed: int) -> Trees:
-        boosted = GBTClassifier(featuresCol="inputs", weightCol="weight", seed=seed, **settings).fit(vectors)
+        boosted = GBTClassifier(featuresCol="inputs", seed=seed, **settings).fit(vectors)
         weighted = zip(boosted.treeWeights, boosted.trees, strict=True)
         # MLlib boosts half of the log-odds
         return Trees(trees=tuple(parsed_tree(tree.toDebugString, 2 * weight) for weight, tree in weighted))
@@ -149,7 +147,7 @@ class XGBoostOnSpark:
 
         logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
         fitted = SparkXGBClassifier(
-            features_col="inputs", label_col="label", weight_col="weight", random_state=seed, num_workers=1,
+            features_col="inputs", label_col="label", random_state=seed, num_workers=1,
             tree_method="hist", missing=np.nan, verbosity=0, verbose=False,
             **settings,
         ).fit(vectors)  # fmt: skip

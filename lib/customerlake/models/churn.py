@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.features.snapshot import FEATURES
-from customerlake.models.candidates import CANDIDATES, Candidate, GoneByBgNbd, LogisticOfMLlib
+from customerlake.models.candidates import Candidate, GoneByBgNbd, LogisticOfMLlib
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier
 from customerlake.models.competition import Task
@@ -87,11 +87,7 @@ def still_buying(config: ChurnConfig) -> Callable[[DataFrame], DataFrame]:
 
 def churn_model(config: ChurnConfig, candidate: str) -> Classification:
     """One candidate or baseline of churn."""
-    task = churn_task(config)
-    return Classification(
-        features=task.features, label=task.label, probability=task.probability, candidate=candidate,
-        known={**CANDIDATES, **task.baselines}, seed=config.seed,
-    )  # fmt: skip
+    return churn_task(config).contender(candidate, seed=config.seed)
 
 
 def churn_scores(
@@ -109,12 +105,7 @@ def churn_scores(
             "_model_version": F.lit(model_version),
         }
     )
-    told = banded.where("is_early_warning").select("customer_id", "as_of", model.reasons(fitted).alias("top_reasons"))
-    return (
-        banded.join(told, on=["customer_id", "as_of"], how="left")
-        .withColumn("top_reasons", F.coalesce("top_reasons", F.array().cast("array<string>")))
-        .transform(CHURN.conform)
-    )
+    return model.with_reasons(banded, fitted, of="is_early_warning").transform(CHURN.conform)
 
 
 def risk_band(config: ChurnConfig) -> Column:

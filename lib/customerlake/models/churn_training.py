@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from customerlake.features.labels import with_labels
 from customerlake.models.churn import churn_task, still_buying
-from customerlake.models.classification_training import Trained, Training
+from customerlake.models.classification_training import Training
 from customerlake.models.competition import split_rows
 from customerlake.models.registry import Registry
 from customerlake.models.splits import TimeSplit, told_of
+from customerlake.models.trained import Trained
 from customerlake.runtime.config import ChurnConfig
 
 
@@ -28,12 +29,8 @@ def train_churn(
     people: DataFrame | None = None,
 ) -> Trained:
     """Fit every candidate on the training dates of each split, judge it on the held-out date, register the best."""
-    of_horizon = (F.col("horizon_days") == config.horizon_days) & (F.col("gap_days") == config.gap_days)
-    labelled = (
-        snapshot.join(labels.where(of_horizon), on=["customer_id", "as_of"], how="inner")
-        .transform(still_buying(config))
-        .drop("horizon_days", "gap_days")
-    )
+    known = with_labels(snapshot, labels, horizon_days=config.horizon_days, gap_days=config.gap_days)
+    labelled = known.transform(still_buying(config))
     training = Training(
         registry, config, churn_task(config), split_rows(labelled, splits),
         as_of=as_of, tags=tags, progress=progress,

@@ -1,6 +1,6 @@
 """A model of a yes or no: features in, a calibrated probability and the reasons for it out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,13 +8,13 @@ import pandas as pd
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
 from customerlake.features.labels import LABELS
+from customerlake.models.batches import of_columns, of_inputs
 from customerlake.models.candidates import CANDIDATES, Candidate, Settings, candidate_named
 from customerlake.models.classifiers import Calibration, Classifier, Gone, Linear, Trees
 from customerlake.models.evaluation import classification_metrics, score_counts
@@ -35,10 +35,8 @@ class Prepared:
     """Rows to learn from as vectors, and what else a fit needs. `release` gives their memory back."""
 
     inputs: Inputs
-    vectors: DataFrame  # KEY, raw features, inputs (vector), label, weight, fold
+    vectors: DataFrame  # KEY, raw features, values (array), inputs (vector), label, fold
     sample: np.ndarray  # some rows of the matrix
-    sample_labels: np.ndarray
-    rows: int
     can_be_judged: bool  # both classes are in the first fold and in the others
 
     def release(self) -> None:
@@ -104,7 +102,7 @@ class Classification:
 
     def score(self, rows: DataFrame, fitted: Classifier) -> DataFrame:
         """Adds: the probability. Runs on every engine."""
-        return rows.withColumn(self.probability, _by(fitted.probability, "double", fitted.inputs))
+        return rows.withColumn(self.probability, of_inputs(fitted.probability, "double", fitted.inputs))
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
         """Metrics over scored rows that carry the label, at the threshold."""
@@ -120,7 +118,14 @@ class Classification:
         def explained(rows: pd.DataFrame) -> list[list[str]]:
             return reasons_in_words(rows, fitted, told, typical, most)
 
-        return _by(explained, "array<string>", fitted.inputs)
+        return of_inputs(explained, "array<string>", fitted.inputs)
+
+    def with_reasons(self, scored: DataFrame, fitted: Classifier, *, of: str) -> DataFrame:
+        """Adds: top_reasons of the rows of which `of` is true, the only ones explained; the others have none."""
+        told = scored.where(of).select(*KEY, self.reasons(fitted).alias("top_reasons"))
+        return scored.join(told, on=list(KEY), how="left").withColumn(
+            "top_reasons", F.coalesce("top_reasons", F.array().cast("array<string>"))
+        )
 
 
 def chosen(features: Sequence[Feature], how: Candidate) -> list[Feature]:
@@ -151,12 +156,12 @@ def calibrated(held_out: pd.DataFrame) -> Calibration:
 def margins(vectors: DataFrame, decides: Linear | Trees | Gone) -> pd.DataFrame:
     """Rows by margin, to two digits, and label: columns margin, label, rows."""
 
-    def margin(values: pd.Series) -> pd.Series:
-        return pd.Series(decides.margin(_stacked(values)))
+    def margin(rows: pd.DataFrame) -> pd.Series:
+        return pd.Series(decides.margin(_stacked(rows["values"])))
 
-    told = pandas_udf(margin, "double")  # type: ignore[call-overload]  # stubs know no function of arrays
+    told = of_columns(margin, "double", {"values": F.col("values")})
     return (
-        vectors.select(F.round(told("values"), 2).alias("margin"), "label")
+        vectors.select(F.round(told, 2).alias("margin"), "label")
         .groupBy("margin", "label")
         .agg(F.count("*").alias("rows"))
         .orderBy("margin", "label")
@@ -176,7 +181,7 @@ def _refuse_one_class(rows: DataFrame, label: str) -> None:
 def _prepared(rows: DataFrame, inputs: Inputs, label: str) -> Prepared:
     count = rows.count()
     tasks = max(2, -(-count // ROWS_OF_A_TASK))
-    values = _by(inputs.matrix, "array<double>", inputs)
+    values = of_inputs(inputs.matrix, "array<double>", inputs)
     raw = [name for name in inputs.features if name not in KEY]
     vectors = (
         # fits depend on the order of rows: the same rows in another order would end in another model
@@ -187,7 +192,6 @@ def _prepared(rows: DataFrame, inputs: Inputs, label: str) -> Prepared:
         .withColumns(
             {
                 "inputs": array_to_vector(F.col("values")),
-                "weight": F.lit(1.0),
                 "fold": (F.crc32("customer_id") % FOLDS).cast("int"),
             }
         )
@@ -198,39 +202,28 @@ def _prepared(rows: DataFrame, inputs: Inputs, label: str) -> Prepared:
     matrix, labels = _stacked(sample["values"], len(inputs.columns)), sample["label"].to_numpy()
     refuse_leaks(matrix, labels, inputs, label)
     parts = vectors.select(F.col("fold") == 0, "label").distinct().count()
-    return Prepared(inputs, vectors, matrix, labels, count, can_be_judged=parts == 4)
+    return Prepared(inputs, vectors, matrix, can_be_judged=parts == 4)
 
 
 def refuse_leaks(matrix: np.ndarray, labels: np.ndarray, inputs: Inputs, label: str) -> None:
     """Raises: ModelError that names the features of which one column alone tells the label nearly always."""
-    if len(np.unique(labels)) < 2:
-        return
-    found = {}
-    for position, (feature, meaning) in enumerate(inputs.columns):
-        area = roc_auc_score(labels, matrix[:, position])
-        if not 1 - LEAKING_ROC_AUC < area < LEAKING_ROC_AUC:
-            found[feature] = f"{meaning} (ROC AUC {max(area, 1 - area):.3f} alone)"
-    if found:
+    if found := telling_alone(matrix, labels, inputs):
         raise ModelError(
             f"The training was stopped: {'; '.join(found.values())} tells {label} so well that it must come from after "
             "the date, or be the outcome in other words. Leave it out, or correct where it comes from."
         )
 
 
-def _by(function: Callable[[pd.DataFrame], Iterable[object]], returns: str, inputs: Inputs) -> Column:
-    """A column that `function` makes of batches of the inputs' features."""
-    names = inputs.features
-
-    # each feature is an argument of its own: sail refuses a struct whose fields it later finds can be null, or cannot
-    def of_batch(*columns: pd.Series) -> pd.Series:
-        rows = pd.DataFrame(dict(zip(names, columns, strict=True)))
-        return pd.Series(list(function(rows)), dtype=None if len(rows) else object)
-
-    numbers = [F.col(number.name).cast("double") for number in inputs.numbers]
-    words = [F.col(one.name).cast("string") for one in inputs.categories]
-    made = pandas_udf(of_batch, returns)  # type: ignore[call-overload]  # stubs count columns
-    column: Column = made(*numbers, *words)
-    return column
+def telling_alone(matrix: np.ndarray, labels: np.ndarray, inputs: Inputs) -> dict[str, str]:
+    """Features of which one column alone tells the label nearly always, each with that column in words."""
+    if len(np.unique(labels)) < 2:
+        return {}
+    found = {}
+    for position, (feature, meaning) in enumerate(inputs.columns):
+        area = roc_auc_score(labels, matrix[:, position])
+        if not 1 - LEAKING_ROC_AUC < area < LEAKING_ROC_AUC:
+            found[feature] = f"{meaning} (ROC AUC {max(area, 1 - area):.3f} alone)"
+    return found
 
 
 def _stacked(values: pd.Series, columns: int = 0) -> np.ndarray:

@@ -41,15 +41,16 @@ def log_report(registry: Registry, report: Report) -> None:
     over_splits = {f"{DECIDED_BY}_mean_of_splits": report.best.mean, "threshold": report.threshold}
     registry.log_metrics(best | ends | over_splits | {f"baseline_{name}": value for name, value in baseline.items()})
     registry.log_series(f"{DECIDED_BY}_by_split", [metrics[DECIDED_BY] for metrics in report.best.metrics])
-    _log_figures(registry, report)
+    looks_at = importance(report)
+    _log_figures(registry, report, looks_at)
     registry.log_table(leaderboard(report), "candidates")
     registry.log_table(feature_list(report), "features")
     if report.fairness is not None and len(report.fairness):
         registry.log_table(report.fairness, "fairness")
-    registry.log_card(card(report))
+    registry.log_card(card(report, looks_at))
 
 
-def _log_figures(registry: Registry, report: Report) -> None:
+def _log_figures(registry: Registry, report: Report, looks_at: pd.DataFrame) -> None:
     title = f"{report.task.title}, {report.splits[0]}"
     named = {one.name: one.counts[0] for one in report.competitors}
     registry.log_figure(classification_figure(title, named), "held_out")
@@ -57,7 +58,7 @@ def _log_figures(registry: Registry, report: Report) -> None:
     registry.log_figure(
         confusion_figure(f"{report.best.name} at {report.threshold:.2f}", counts, report.threshold), "confusion"
     )
-    registry.log_figure(importance_figure(f"What {report.best.name} looks at", importance(report)), "importance")
+    registry.log_figure(importance_figure(f"What {report.best.name} looks at", looks_at), "importance")
     if len(report.learning) > 1:
         registry.log_figure(
             learning_figure(f"{report.best.name} by the customers learnt from", report.learning), "learning"
@@ -103,8 +104,9 @@ def feature_list(report: Report) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def card(report: Report) -> str:
-    """The model card in plain words (Mitchell et al. 2019, "Model cards for model reporting")."""
+def card(report: Report, looks_at: pd.DataFrame) -> str:
+    """The model card in plain words (Mitchell et al. 2019, "Model cards for model reporting"), with the `importance`
+    of features."""
     task, best = report.task, report.best
     return "\n".join(
         [
@@ -125,7 +127,7 @@ def card(report: Report) -> str:
             "may be: the newest split is the judge.",
             "",
             *[f"**Look at this.** {warning}\n" for warning in report.warnings],
-            f"**Looks at most:** {', '.join(importance(report)['feature'].head(8))}. All features: features.json.",
+            f"**Looks at most:** {', '.join(looks_at['feature'].head(8))}. All features: features.json.",
             "",
             _fairness_section(report),
             "",

@@ -1,9 +1,7 @@
 """Train the candidates of a yes or no beside their baselines, choose by time, register the best, judge the champion."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -28,33 +26,10 @@ from customerlake.models.packaged import PackagedClassifier
 from customerlake.models.profit import ProfitCurve, profit_curve
 from customerlake.models.registry import Registry, Version
 from customerlake.models.search import searched
+from customerlake.models.trained import Trained
 from customerlake.runtime.config import ClassifierConfig, SearchConfig
 
 LEARNING_SHARES = (0.1, 0.25, 0.5, 1.0)  # of customers, for the learning curve
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of a training, for the person who watches."""
-
-    version: Version
-    best: str
-    metrics: dict[str, float]
-    baseline: dict[str, float]
-    champion_before: float | None  # its metric on the same rows
-    is_champion: bool
-    warnings: tuple[str, ...]
-
-    def told(self) -> dict[str, Any]:
-        """What `Run.report_model` takes."""
-        return {
-            "version": self.version.number,
-            "what": self.best,
-            "metrics": self.metrics,
-            "baseline": self.baseline,
-            "is_champion": self.is_champion,
-            "warnings": self.warnings,
-        }
 
 
 class Training:
@@ -77,10 +52,7 @@ class Training:
             self.model(name)  # an unknown name fails before anything is fitted
 
     def model(self, name: str, settings: Settings | None = None) -> Classification:
-        return Classification(
-            features=self.task.features, label=self.task.label, probability=self.task.probability, candidate=name,
-            settings=settings, known=self.known, seed=self.config.seed,
-        )  # fmt: skip
+        return self.task.contender(name, seed=self.config.seed, settings=settings, known=self.known)
 
     def progress(self, text: str) -> None:
         self.told(f"{self.task.model}: {text}")
@@ -104,10 +76,10 @@ class Training:
             report = self._competition(groups)
             log_report(self.registry, report)
             version = self._registered(report, run_id)
-            before = self._champion_metric()
-            margin = self.config.promotion_margin if before is not None else 0.0
-            beats = before is None or report.best.metrics[0][DECIDED_BY] >= before + margin
-            wins = beats and not self._is_older_than_champion()
+            champion = self.registry.champion(self.task.model)
+            before = self._metric_of(champion) if champion else None
+            beats = before is not None and report.best.metrics[0][DECIDED_BY] >= before + self.config.promotion_margin
+            wins = champion is None or beats
             self.registry.log_params({"best": report.best.name, "became_champion": wins})
             if before is not None:
                 self.registry.log_metrics({f"champion_{DECIDED_BY}": before})
@@ -231,18 +203,13 @@ class Training:
             output=scorer.predict(None, sample), metrics=best.metrics[0],
         )  # fmt: skip
 
-    def _champion_metric(self) -> float | None:
-        champion = self.registry.champion(self.task.model)
-        if champion is None or champion.as_of > self.as_of:
+    def _metric_of(self, champion: Version) -> float | None:
+        """On the newest held-out rows. None where it has seen later days: a back-test never replaces such a one."""
+        if champion.as_of > self.as_of:
             return None
         fitted, _ = kept_classifier(self.registry, champion)
-        model = self.model(fitted.candidate if fitted.candidate in self.known else next(iter(self.known)))
+        model = self.model(next(iter(self.known)))  # whichever: the numbers score
         return model.evaluate(model.score(self.splits[0].holdout, fitted))[DECIDED_BY]
-
-    def _is_older_than_champion(self) -> bool:
-        """A model trained for a back-test never replaces one that has seen more."""
-        champion = self.registry.champion(self.task.model)
-        return champion is not None and champion.as_of > self.as_of
 
 
 def without_extremes(rows: DataFrame) -> DataFrame:

@@ -10,7 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from customerlake.features.feature import Feature
-from customerlake.models.candidates import Candidate, Settings
+from customerlake.models.candidates import CANDIDATES, Candidate, Settings
+from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier
 from customerlake.models.evaluation import ScoreCounts
 from customerlake.models.profit import ProfitCurve
@@ -35,6 +36,15 @@ class Task:
     features: Sequence[Feature]
     baselines: Mapping[str, Candidate]  # the first is the one that the candidates are shown beside
     stake: Callable[[], Column] | None = None  # what is at stake with a row, in currency
+
+    def contender(
+        self, name: str, *, seed: int, settings: Settings | None = None, known: Mapping[str, Candidate] | None = None
+    ) -> Classification:
+        """A candidate or baseline by its name, of all there are or of those `known`."""
+        return Classification(
+            features=self.features, label=self.label, probability=self.probability, candidate=name, settings=settings,
+            known={**CANDIDATES, **self.baselines} if known is None else known, seed=seed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

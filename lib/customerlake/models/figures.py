@@ -35,47 +35,6 @@ def classification_figure(title: str, curves: Mapping[str, ScoreCounts]) -> alt.
     return alt.concat(*charts, columns=2, title=title)
 
 
-def segments_figure(title: str, profiles: pd.DataFrame, tried: pd.DataFrame) -> alt.HConcatChart:
-    """Each segment beside the average customer, and the quality of each number of segments that was tried."""
-    relative = (
-        alt.Chart(profiles)
-        .mark_rect()
-        .encode(
-            x=alt.X("feature:N", title=None, axis=alt.Axis(labelAngle=-35), sort=None),
-            y=alt.Y("segment:N", title=None, axis=alt.Axis(labelLimit=320)),
-            color=alt.Color("deviation:Q", title="SDs from mean", scale=alt.Scale(scheme="blueorange", domainMid=0)),
-        )
-    )
-    text = (
-        alt.Chart(profiles)
-        .mark_text(fontSize=11)
-        .encode(
-            x=alt.X("feature:N", sort=None),
-            y="segment:N",
-            text=alt.Text("value:Q", format=",.0f"),
-            color=alt.condition("abs(datum.deviation) > 0.7", alt.value("white"), alt.value("black")),
-        )
-    )
-    quality = tried.melt("k", ["silhouette", "stability"], "measure", "value")
-    choice = (
-        alt.Chart(quality)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("k:O", title="Number of segments", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, 1])),
-            color=alt.Color("measure:N", title=None),
-        )
-    )
-    profile = (relative + text).properties(
-        width=420, height=46 * profiles["segment"].nunique(), title="Median of each feature"
-    )
-    sides: alt.HConcatChart = alt.hconcat(
-        profile, choice.properties(width=SIDE, height=SIDE, title="Choice of k"), title=title
-    )
-    resolved: alt.HConcatChart = sides.resolve_scale(color="independent")
-    return resolved
-
-
 def save(chart: alt.TopLevelMixin, path: Path) -> Path:
     """Draw a chart into a PNG file."""
     chart.save(str(path), scale_factor=2)

@@ -4,20 +4,20 @@ It knows every channel, and how things went after one earlier date; but it foret
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark.ml.functions import array_to_vector
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import pandas_udf
 
 from customerlake.contracts.table import MONEY
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
+from customerlake.models.batches import of_inputs
 from customerlake.models.candidates import xgboost_trees
 from customerlake.models.classifiers import Trees
 from customerlake.models.inputs import Inputs, Numbers, learnt_inputs
@@ -67,7 +67,10 @@ class SupervisedSpend:
             # fits depend on the order of rows: the same rows in another order would end in another model
             rows.repartition(2, "customer_id")
             .sortWithinPartitions("customer_id")
-            .select(_matrix(inputs).alias("values"), F.col("spend_after").cast("double").alias("label"))
+            .select(
+                of_inputs(inputs.matrix, "array<double>", inputs).alias("values"),
+                F.col("spend_after").cast("double").alias("label"),
+            )
             .select(array_to_vector(F.col("values")).alias("inputs"), "label")
         )
         fitted = SparkXGBRegressor(
@@ -79,11 +82,7 @@ class SupervisedSpend:
 
     def score(self, rows: DataFrame, fitted: SpendTrees) -> DataFrame:
         """Adds: supervised_spend, of as many days as those that were learnt from. Runs on every engine."""
-
-        def of_batch(batch: pd.DataFrame) -> pd.Series:
-            return pd.Series(fitted.spend(batch))
-
-        return rows.withColumn(SPEND, _of_features(fitted.inputs, of_batch, "double"))
+        return rows.withColumn(SPEND, of_inputs(fitted.spend, "double", fitted.inputs))
 
     def evaluate(self, scored: DataFrame) -> dict[str, float]:
         """As that of lifetime value, of spend alone."""
@@ -97,19 +96,3 @@ def dates_learnt_from(config: LifetimeValueConfig, *, first_ordered_on: date, as
     held_out_on = as_of - timedelta(days=config.holdout_days)
     learnt_on = held_out_on - timedelta(days=config.holdout_days)
     return (learnt_on, held_out_on) if (learnt_on - first_ordered_on).days >= config.holdout_days else ()
-
-
-def _matrix(inputs: Inputs) -> Column:
-    def of_batch(batch: pd.DataFrame) -> pd.Series:
-        return pd.Series(list(inputs.matrix(batch)), dtype=object)
-
-    return _of_features(inputs, of_batch, "array<double>")
-
-
-def _of_features(inputs: Inputs, function: Callable[[pd.DataFrame], pd.Series], returns: str) -> Column:
-    """A column that `function` makes of batches of the inputs' features."""
-    numbers = [F.col(number.name).cast("double").alias(number.name) for number in inputs.numbers]
-    words = [F.col(one.name).cast("string").alias(one.name) for one in inputs.categories]
-    made = pandas_udf(function, returns)  # type: ignore[call-overload]  # stubs count columns
-    column: Column = made(F.struct(*numbers, *words))
-    return column

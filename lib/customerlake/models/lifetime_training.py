@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from customerlake.errors import ModelError
+from customerlake.features.labels import with_labels
 from customerlake.features.snapshot import FEATURES
 from customerlake.gold.rfm import purchases_until, rfm
 from customerlake.models.bg_nbd import expected_purchases
@@ -32,6 +33,7 @@ from customerlake.models.lifetime_report import log_report
 from customerlake.models.lifetime_supervised import SETTINGS, SPEND, SupervisedSpend
 from customerlake.models.lifetime_value import MODEL, OF_MODELS, LifetimeValue, value_distribution
 from customerlake.models.registry import Registry, Version
+from customerlake.models.trained import Trained
 from customerlake.runtime.config import LifetimeValueConfig
 
 DECIDED_BY = "spend_mae"
@@ -44,29 +46,6 @@ WHAT = {
     PAST_RATE: "everybody goes on at their own past rate and mean spend",
     SUPERVISED: "XGBoost on Spark over features.snapshot of one date earlier",
 }
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of a training, for the person who watches."""
-
-    version: Version
-    metrics: dict[str, float]
-    baseline: dict[str, float]
-    champion_before: float | None  # its error on the same customers
-    is_champion: bool
-    warnings: tuple[str, ...]
-
-    def told(self) -> dict[str, Any]:
-        """What `Run.report_model` takes."""
-        return {
-            "version": self.version.number,
-            "what": BOTH,
-            "metrics": self.metrics,
-            "baseline": self.baseline,
-            "is_champion": self.is_champion,
-            "warnings": self.warnings,
-        }
 
 
 @dataclass(frozen=True)
@@ -123,7 +102,7 @@ class Training:
         self.registry.judge(version, wins=wins)
         known.unpersist()
         metrics = {name: dict(report.metrics[name]) for name in (BOTH, PAST_RATE)}
-        return Trained(version, metrics[BOTH], metrics[PAST_RATE], before, wins, report.warnings)
+        return Trained(version, BOTH, metrics[BOTH], metrics[PAST_RATE], before, wins, report.warnings)
 
     def _judged(self, known: DataFrame, sales: Sales) -> tuple[Report, float | None]:
         """The report, and the champion's error of spend on the same customers."""
@@ -205,9 +184,8 @@ class Training:
             return rows, "there are no features."
         days = self.config.holdout_days
         learnt_on = self.held_out_on - timedelta(days=days)
-        of_window = (F.col("horizon_days") == days) & (F.col("gap_days") == 0) & (F.col("as_of") == F.lit(learnt_on))
-        after = sales.labels.where(of_window).select("customer_id", "as_of", "spend_after")
-        learnt = sales.snapshot.join(after, on=["customer_id", "as_of"], how="inner")
+        known = with_labels(sales.snapshot, sales.labels, horizon_days=days, gap_days=0)
+        learnt = known.where(F.col("as_of") == F.lit(learnt_on))
         held_out = sales.snapshot.where(F.col("as_of") == F.lit(self.held_out_on))
         if learnt.isEmpty() or held_out.isEmpty():
             return rows, f"features.snapshot and features.labels of {days} days hold nothing of {learnt_on}."

@@ -12,10 +12,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.functions import pandas_udf
 
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.errors import ModelError
+from customerlake.models.batches import of_columns
 from customerlake.models.bg_nbd import counted_histories, fit_bg_nbd
 from customerlake.models.gamma_gamma import counted_values, fit_gamma_gamma, independence
 from customerlake.models.lifetime_holdout import Foretold, accuracy, cells, order_measures
@@ -117,10 +117,7 @@ class LifetimeValue:
         told = ", ".join(f"{name} double" for name in SCORED)
         own_rate = F.col("frequency") / F.greatest(F.col("T").cast("double"), F.lit(1.0))
         return (
-            rows.withColumn(
-                "scored",
-                pandas_udf(of_batch, told)(F.struct(*[F.col(name).cast("double").alias(name) for name in INPUTS])),  # type: ignore[call-overload]  # stubs count columns
-            )
+            rows.withColumn("scored", of_columns(of_batch, told, {name: F.col(name).cast("double") for name in INPUTS}))
             .select(*rows.columns, "scored.*")
             .withColumns(
                 {

@@ -1,7 +1,7 @@
 """Outcome: for whom, in a table of customers with attributes, will happen what happened to others like them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -11,7 +11,7 @@ from customerlake.contracts.table import Field, Table
 from customerlake.errors import ModelError
 from customerlake.features.attributes import ATTRIBUTES
 from customerlake.features.feature import Feature
-from customerlake.models.candidates import CANDIDATES, Candidate, LogisticOfMLlib
+from customerlake.models.candidates import LogisticOfMLlib
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier
 from customerlake.models.competition import Task
@@ -41,7 +41,7 @@ OUTCOME = Table(
 BASELINE = "one attribute"
 LABEL, PROBABILITY = "has_outcome", "outcome_probability"
 TENTHS_LEARNT_FROM = 7
-OF_VECTORS = ("label", "weight", "fold", "values", "inputs", "stake")
+OF_VECTORS = ("label", "fold", "values", "inputs", "stake")
 TAKEN = frozenset(
     {*(column.name for table in (ATTRIBUTES, OUTCOME) for column in table.columns), *OF_VECTORS, LABEL, PROBABILITY}
 )
@@ -120,16 +120,11 @@ def outcome_task(features: Sequence[Feature], *, most_telling: str) -> Task:
     )
 
 
-def outcome_model(
-    config: ClassifierConfig,
-    candidate: str,
-    features: Sequence[Feature],
-    baselines: Mapping[str, Candidate] | None = None,
-) -> Classification:
+def outcome_model(config: ClassifierConfig, candidate: str, features: Sequence[Feature]) -> Classification:
     """One candidate or baseline."""
     return Classification(
         features=features, label=LABEL, probability=PROBABILITY, candidate=candidate,
-        known={**CANDIDATES, **(baselines or {})}, seed=config.seed,
+        seed=config.seed,
     )  # fmt: skip
 
 
@@ -146,12 +141,7 @@ def outcome_scores(
             "_model_version": F.lit(model_version),
         }
     )
-    told = scored.where("is_early_warning").select("customer_id", "as_of", model.reasons(fitted).alias("top_reasons"))
-    return (
-        scored.join(told, on=["customer_id", "as_of"], how="left")
-        .withColumn("top_reasons", F.coalesce("top_reasons", F.array().cast("array<string>")))
-        .transform(OUTCOME.conform)
-    )
+    return model.with_reasons(scored, fitted, of="is_early_warning").transform(OUTCOME.conform)
 
 
 def _escaped(name: str) -> str:

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.features.group_history import FEATURES as GROUP_FEATURES
 from customerlake.features.snapshot import FEATURES
-from customerlake.models.candidates import CANDIDATES, Candidate, LogisticOfMLlib
+from customerlake.models.candidates import Candidate, LogisticOfMLlib
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier
 from customerlake.models.competition import Task
@@ -86,10 +86,7 @@ def intent_task(config: PurchaseIntentConfig) -> Task:
 
 def intent_model(config: PurchaseIntentConfig, candidate: str) -> Classification:
     """One candidate or baseline of purchase intent."""
-    return Classification(
-        features=FEATURES, label=LABEL, probability=PROBABILITY, candidate=candidate,
-        known={**CANDIDATES, **BASELINES}, seed=config.seed,
-    )  # fmt: skip
+    return intent_task(config).contender(candidate, seed=config.seed)
 
 
 def group_model(config: PurchaseIntentConfig) -> Classification:
@@ -107,7 +104,6 @@ def purchase_intent_scores(
 ) -> DataFrame:  # fmt: skip
     """scores.purchase_intent for one as_of; `groups` are the rows that `likely_groups` makes."""
     model = intent_model(config, fitted.candidate)
-    key = ["customer_id", "as_of"]
     scored = model.score(snapshot, fitted).withColumns(
         {
             "is_likely_buyer": F.col(PROBABILITY) >= threshold,
@@ -117,17 +113,12 @@ def purchase_intent_scores(
             "_model_version": F.lit(model_version),
         }
     )
-    told = scored.where("is_likely_buyer").select(*key, model.reasons(fitted).alias("top_reasons"))
     with_groups = (
         scored.withColumn("likely_groups", F.lit(None).cast(T.ArrayType(GROUP)))
         if groups is None
-        else scored.join(groups, on=key, how="left")
+        else scored.join(groups, on=["customer_id", "as_of"], how="left")
     )
-    return (
-        with_groups.join(told, on=key, how="left")
-        .withColumn("top_reasons", F.coalesce("top_reasons", F.array().cast("array<string>")))
-        .transform(PURCHASE_INTENT.conform)
-    )
+    return model.with_reasons(with_groups, fitted, of="is_likely_buyer").transform(PURCHASE_INTENT.conform)
 
 
 def likely_groups(rows: DataFrame, fitted: Classifier, config: PurchaseIntentConfig) -> DataFrame:

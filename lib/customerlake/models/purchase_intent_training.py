@@ -7,13 +7,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from customerlake.features.group_history import largest_groups, of_groups
-from customerlake.models.classification_training import Trained, Training
+from customerlake.features.labels import with_labels
+from customerlake.models.classification_training import Training
 from customerlake.models.classifiers import Classifier
 from customerlake.models.competition import Split, split_rows
 from customerlake.models.evaluation import classification_metrics, score_counts
 from customerlake.models.purchase_intent import LABEL, group_model, intent_task
 from customerlake.models.registry import Registry, Version
 from customerlake.models.splits import TimeSplit, told_of
+from customerlake.models.trained import Trained
 from customerlake.runtime.config import PurchaseIntentConfig
 
 FEWEST_BUYERS = 100  # of groups of products, for them to be learnt
@@ -37,13 +39,8 @@ def train_purchase_intent(
 
     With the `history` of groups of products one model of all groups is fitted beside, on the newest split.
     """
-    of_horizon = (F.col("horizon_days") == config.horizon_days) & (F.col("gap_days") == config.gap_days)
-    labelled = (
-        snapshot.join(labels.where(of_horizon), on=["customer_id", "as_of"], how="inner")
-        .withColumn(LABEL, F.col("count_orders_after") > 0)
-        .drop("horizon_days", "gap_days")
-    )
-    rows = split_rows(labelled, splits)
+    known = with_labels(snapshot, labels, horizon_days=config.horizon_days, gap_days=config.gap_days)
+    rows = split_rows(known.withColumn(LABEL, F.col("count_orders_after") > 0), splits)
     kept: dict[str, object] = {}
     metrics: dict[str, float] = {}
     if history is not None:

@@ -102,7 +102,7 @@ def _labels(method: str, k: int, seed: int) -> Labels:
     """Grouping by scikit-learn, always the same under one seed, whatever the number of cores."""
     from sklearn.cluster import BisectingKMeans, KMeans  # takes a second, and scoring does without it
     from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     methods: Mapping[str, Callable[[], Any]] = {
         "k-means": partial(KMeans, k, n_init=3, random_state=seed),

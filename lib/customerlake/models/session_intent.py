@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
 from customerlake.features.session import FEATURES
-from customerlake.models.candidates import CANDIDATES, Candidate, LogisticOfMLlib
+from customerlake.models.candidates import Candidate, LogisticOfMLlib
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier
 from customerlake.models.competition import Task
@@ -59,10 +59,7 @@ def session_task(config: SessionIntentConfig) -> Task:
 
 def session_model(config: SessionIntentConfig, candidate: str) -> Classification:
     """One candidate or baseline."""
-    return Classification(
-        features=FEATURES, label=LABEL, probability=PROBABILITY, candidate=candidate,
-        known={**CANDIDATES, **BASELINES}, seed=config.seed,
-    )  # fmt: skip
+    return session_task(config).contender(candidate, seed=config.seed)
 
 
 def session_intent_scores(

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from customerlake.models.classification_training import Trained, Training
+from customerlake.models.classification_training import Training
 from customerlake.models.competition import Split
 from customerlake.models.registry import Registry
 from customerlake.models.session_intent import LABEL, session_task
+from customerlake.models.trained import Trained
 from customerlake.runtime.config import SessionIntentConfig
 
 FEWEST = 200  # visits with an order to learn from
