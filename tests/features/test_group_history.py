@@ -35,7 +35,7 @@ def history(frame_of, listed):
                 "ordered_on": day,
                 "ordered_at": datetime(day.year, day.month, day.day, 9),
                 "product_id": product,
-                "quantity": Decimal(1),
+                "quantity": 1,
                 "amount": Decimal(amount),
                 "is_sale": True,
                 "is_product": True,
