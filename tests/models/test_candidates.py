@@ -14,12 +14,14 @@ from xgboost.spark import SparkXGBClassifier
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES
 from customerlake.models.candidates import CANDIDATES, candidate_named, parsed_tree, xgboost_trees
-from customerlake.models.churn import BASELINES
+from customerlake.models.churn import baselines
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Tree
+from customerlake.runtime.config import ChurnConfig
 
 AS_OF = date(2011, 12, 9)
 SEED = 20
+BASELINES = baselines(ChurnConfig())
 NAMES = ("count_returns", "overdue_ratio", "total_spend", "country", "last_nps_answer")
 SMALL = {
     "logistic regression": {"regParam": 0.003, "elasticNetParam": 0.5},

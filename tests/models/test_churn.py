@@ -9,8 +9,8 @@ from customerlake.errors import ModelError
 from customerlake.features.labels import LABELS
 from customerlake.models.candidates import CANDIDATES
 from customerlake.models.churn import (
-    BASELINES,
     CHURN,
+    baselines,
     churn_model,
     churn_scores,
     churn_task,
@@ -42,17 +42,18 @@ def final_scores(later, returns_tell):
 
 
 def test_an_unknown_candidate_is_refused_with_the_names_there_are():
-    with pytest.raises(ModelError, match=r"no candidate 'oracle'.*XGBoost, recency rule, BG/NBD p\(alive\)"):
+    with pytest.raises(ModelError, match=r"no candidate 'oracle'.*XGBoost, recency rule, BG/NBD p\(alive\), BG/NBD no purchase"):
         churn_model(CONFIG, "oracle")
 
 
 def test_the_candidates_learn_from_every_feature_and_the_baselines_from_what_a_manager_looks_at():
     features = {
-        name: [feature.name for feature in churn_model(CONFIG, name).features] for name in (*CANDIDATES, *BASELINES)
+        name: [feature.name for feature in churn_model(CONFIG, name).features] for name in (*CANDIDATES, *baselines(CONFIG))
     }
 
     assert features.pop("recency rule") == ["days_since_last_order"]
     assert features.pop("BG/NBD p(alive)") == ["frequency", "recency", "T"]
+    assert features.pop("BG/NBD no purchase") == ["frequency", "recency", "T"]
     assert len(features) == 4
     assert all(len(names) > 40 and "email_open_share" in names for names in features.values())
 
@@ -125,14 +126,22 @@ def test_every_score_tells_its_horizon_gap_and_version(final_scores):
     assert set(final_scores["as_of"]) == {AS_OF}
 
 
-def test_warned_are_the_repeat_customers_whose_probability_reaches_the_threshold(final_scores):
+def test_warned_are_repeat_customers_who_reach_the_threshold_and_whose_contact_pays(final_scores):
     reaches = final_scores["count_returns"] > 2
+    saves = 0.1 * 0.3 * final_scores["churn_probability"] * final_scores["total_spend"] * 90 / final_scores["T"]
 
-    expected = reaches & (final_scores["frequency"] > 0)
+    expected = reaches & (final_scores["frequency"] > 0) & (saves > 4)  # what a contact costs
 
     assert final_scores["is_early_warning"].tolist() == expected.tolist()
-    assert 100 < expected.sum() < 800
-    assert (reaches & (final_scores["frequency"] == 0)).any()
+    assert 20 < expected.sum() < 800
+    assert (reaches & (final_scores["frequency"] == 0) & (saves > 4)).any()
+    assert (reaches & (final_scores["frequency"] > 0) & (saves < 4)).any()
+
+
+def test_the_expected_profit_is_what_a_contact_saves_less_its_cost(final_scores):
+    loss = final_scores["churn_probability"] * final_scores["total_spend"] * 90 / final_scores["T"]
+
+    np.testing.assert_allclose(final_scores["expected_profit"].astype(float), 0.03 * loss - 4, atol=0.0051)
 
 
 def test_a_threshold_that_no_contact_is_worth_warns_of_nobody(later, returns_tell):

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES
 from customerlake.models import classification_training
-from customerlake.models.churn import BASELINES, MODEL, churn_scores
+from customerlake.models.churn import MODEL, baselines, churn_scores
 from customerlake.models.churn_training import train_churn
 from customerlake.models.classification_training import kept_classifier, without_extremes
 from customerlake.models.splits import TimeSplit
@@ -242,7 +242,8 @@ def test_the_jobs_scores_are_those_of_the_registered_model_without_spark(registr
     assert len(by_job) == BOUGHT
     by_registry = loaded.predict(customers[fitted.inputs.features])["churn_probability"]
     np.testing.assert_allclose(by_job["churn_probability"], by_registry, rtol=1e-12)
-    flagged = (by_job["churn_probability"] >= threshold) & (customers["frequency"] > 0)
+    pays = by_job["expected_profit"].astype(float) > 0
+    flagged = (by_job["churn_probability"] >= threshold) & (customers["frequency"] > 0) & pays
     assert by_job["is_early_warning"].tolist() == flagged.tolist()
     assert any("returns (typical" in reason for reasons in by_job["top_reasons"] for reason in reasons)
 
@@ -323,7 +324,7 @@ def test_the_run_lists_every_candidate_and_baseline_on_every_split(registry, win
     found = table(registry, winner, "candidates", tmp_path)
 
     assert sorted(zip(found["candidate"], found["split"], strict=True)) == sorted(
-        (name, str(split.holdout)) for name in (*CONFIG.candidates, *BASELINES) for split in SPLITS
+        (name, str(split.holdout)) for name in (*CONFIG.candidates, *baselines(CONFIG)) for split in SPLITS
     )
     best = found[(found["candidate"] == winner.best) & (found["split"] == "2011-09-03")]
     assert best["roc_auc"].tolist() == pytest.approx([winner.metrics["roc_auc"]])
@@ -367,7 +368,7 @@ def test_the_run_holds_a_model_card_in_plain_words(registry, winner, tmp_path):
     )
     assert "a contact costs 1, succeeds with 10% of those it is meant for, and 30% of spend is profit" in card
     assert "**Looks at most:** count_returns" in card
-    for name in (*CONFIG.candidates, *BASELINES):
+    for name in (*CONFIG.candidates, *baselines(CONFIG)):
         assert f"| {name} | 0." in card
     assert "**Approved by:**" in card
     described = registry.client.get_run(winner.version.run_id).data.tags["mlflow.note.content"]
@@ -380,7 +381,7 @@ def test_every_candidate_has_a_run_of_its_own_with_settings_metrics_and_search(r
     runs = registry.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{winner.version.run_id}'")
     by_name = {run.data.params["candidate"]: run for run in runs}
 
-    assert set(by_name) == {*CONFIG.candidates, *BASELINES}
+    assert set(by_name) == {*CONFIG.candidates, *baselines(CONFIG)}
     assert all(run.info.run_name == name for name, run in by_name.items())
     assert by_name["recency rule"].data.metrics["roc_auc"] == winner.baseline["roc_auc"]
     assert by_name[winner.best].data.metrics["roc_auc"] == winner.metrics["roc_auc"]

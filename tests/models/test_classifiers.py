@@ -147,6 +147,35 @@ def test_of_customers_who_are_surely_there_the_longer_silent_is_still_likelier_g
     assert found[0] < found[1] < found[2] < -20
 
 
+def test_no_purchase_comes_as_often_as_among_customers_simulated_by_the_story():
+    """Buyers at Gamma(r, alpha) rates who stop after a purchase with Beta(a, b) chances; time in weeks."""
+    random, customers, age, ahead = np.random.default_rng(3), 200_000, 39.0, 39.0
+    rate, chance = random.gamma(0.243, 1 / 4.414, customers), random.beta(0.793, 2.426, customers)
+    now, count, last, later = (np.zeros(customers) for _ in range(4))
+    alive = np.ones(customers, dtype=bool)
+    while alive.any():
+        now = np.where(alive, now + random.exponential(1, customers) / rate, now)
+        known, ahead_of = alive & (now <= age), alive & (now > age) & (now <= age + ahead)
+        count, last, later = count + known, np.where(known, now, last), later + ahead_of
+        alive &= (now <= age + ahead) & (random.random(customers) >= chance)
+    quiet = Gone(estimates=GONE.estimates, quiet_days=ahead)
+
+    foretold = 1 / (1 + np.exp(-quiet.margin(np.column_stack([count, last, np.full(customers, age)]))))
+
+    for group in (count == 0, count == 1, (count >= 2) & (count < 5), count >= 5, (count >= 2) & (last < 20)):
+        share, rows = (later[group] == 0).mean(), group.sum()
+        assert rows > 1000
+        assert foretold[group].mean() == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / rows))
+
+
+def test_in_a_very_long_time_only_who_is_gone_buys_nothing():
+    rows = np.array([[2, 30.43, 38.86], [9.0, 5.0, 38.86]])
+
+    found = GONE.model_copy(update={"quiet_days": 1e300}).margin(rows)
+
+    np.testing.assert_allclose(found, GONE.margin(rows), rtol=1e-9)
+
+
 def test_that_a_customer_is_gone_does_not_look_at_flags_behind_the_three_columns():
     with_flag = np.array([[2, 30.43, 38.86, 1.0]])
 

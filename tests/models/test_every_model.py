@@ -15,7 +15,7 @@ from customerlake.features.feature import Feature
 from customerlake.features.labels import LABELS
 from customerlake.models import purchase_intent
 from customerlake.models.candidates import CANDIDATES
-from customerlake.models.churn import BASELINES, churn_task
+from customerlake.models.churn import churn_task
 from customerlake.models.classification import Classification
 from customerlake.models.classifiers import Classifier, Gone, Linear, Standardised, Tree, Trees
 from customerlake.models.inputs import Category, Inputs, Number
@@ -103,7 +103,7 @@ def of_churn(candidate: str, by_hand: Classifier) -> Case:
     def model() -> Classification:
         return Classification(
             features=CHURN.features, label=CHURN.label, probability=CHURN.probability, candidate=candidate,
-            settings=SMALL.get(candidate), known={**CANDIDATES, **BASELINES}, seed=20,
+            settings=SMALL.get(candidate), known={**CANDIDATES, **CHURN.baselines}, seed=20,
         )  # fmt: skip
 
     return Case(
@@ -182,10 +182,11 @@ BY_HAND: Mapping[str, Classifier] = {
     "XGBoost": by_numbers("XGBoost", OF_RETURNS, Trees(trees=(TREE, TREE), start=-0.5, is_single=True)),
     "recency rule": by_numbers("recency rule", SILENCE, linear(0.03)),
     "BG/NBD p(alive)": by_numbers("BG/NBD p(alive)", HISTORY, Gone(estimates=ESTIMATES)),
+    "BG/NBD no purchase": by_numbers("BG/NBD no purchase", HISTORY, Gone(estimates=ESTIMATES, quiet_days=90)),
 }
 
 CLASSIFIERS = [*[of_churn(name, numbers) for name, numbers in BY_HAND.items()], of_intent(), of_outcome()]
-LOOK_AT_ALL = [case for case in CLASSIFIERS if case.name.removeprefix("churn, ") not in BASELINES]
+LOOK_AT_ALL = [case for case in CLASSIFIERS if case.name.removeprefix("churn, ") not in CHURN.baselines]
 OTHERS = [
     Case(
         name="lifetime value", model=lambda: LifetimeValue(OF_LIFETIME), learnt_from=history_rows, strange={},

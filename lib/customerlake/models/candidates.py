@@ -156,8 +156,13 @@ class XGBoostOnSpark:
 
 @dataclass(frozen=True)
 class GoneByBgNbd:
-    what: str = "1 - p(alive) of BG/NBD, fitted to the same customers (Fader, Hardie and Lee 2005)"
+    quiet_days: int | None = None  # as `Gone` has it
     features: tuple[str, ...] | None = ("frequency", "recency", "T")
+
+    @property
+    def what(self) -> str:
+        says = "1 - p(alive)" if self.quiet_days is None else f"no purchase in {self.quiet_days} days"
+        return f"{says}, by BG/NBD fitted to the same customers (Fader, Hardie and Lee 2005)"
 
     def usual(self) -> Settings:
         return {}
@@ -167,7 +172,7 @@ class GoneByBgNbd:
 
     def fit(self, vectors: DataFrame, settings: Settings, *, seed: int) -> Gone:
         histories = vectors.select("frequency", "recency", "T").dropna()
-        return Gone(estimates=fit_bg_nbd(counted_histories(histories)))
+        return Gone(estimates=fit_bg_nbd(counted_histories(histories)), quiet_days=self.quiet_days)
 
 
 CANDIDATES: Mapping[str, Candidate] = {

@@ -35,12 +35,18 @@ CHURN = Table(
         Field(
             "is_early_warning",
             T.BooleanType(),
-            "a repeat customer whose probability reaches the version's threshold: a contact is expected to pay",
+            "a repeat customer whose probability reaches the version's threshold, and whose contact is expected to pay",
         ),
         Field(
             "expected_loss",
             MEAN_MONEY,
             "churn_probability x the customer's mean spend per horizon since the first order",
+            unit="currency",
+        ),
+        Field(
+            "expected_profit",
+            MEAN_MONEY,
+            "of a contact now: the config's success_rate x margin_share x expected_loss, less contact_cost",
             unit="currency",
         ),
         Field(
@@ -52,11 +58,15 @@ CHURN = Table(
     ),
 )
 
-BASELINES: Mapping[str, Candidate] = {
-    "recency rule": LogisticOfMLlib("logistic regression on days_since_last_order alone", ("days_since_last_order",)),
-    "BG/NBD p(alive)": GoneByBgNbd(),
-}
-"""What a manager would do without a model."""
+
+def baselines(config: ChurnConfig) -> Mapping[str, Candidate]:
+    """What a manager would do without a model of ours."""
+    recency = LogisticOfMLlib("logistic regression on days_since_last_order alone", ("days_since_last_order",))
+    return {
+        "recency rule": recency,
+        "BG/NBD p(alive)": GoneByBgNbd(),
+        "BG/NBD no purchase": GoneByBgNbd(quiet_days=config.horizon_days),
+    }
 
 
 def churn_task(config: ChurnConfig) -> Task:
@@ -75,7 +85,7 @@ def churn_task(config: ChurnConfig) -> Task:
         label="is_churned",
         probability="churn_probability",
         features=FEATURES,
-        baselines=BASELINES,
+        baselines=baselines(config),
         stake=lambda: spend_per_horizon(config.horizon_days),
     )
 
@@ -94,12 +104,15 @@ def churn_scores(
     fitted: Classifier, snapshot: DataFrame, config: ChurnConfig, *, threshold: float, model_version: str
 ) -> DataFrame:
     """scores.churn for one as_of: probability, band, warning, what is at stake, and reasons."""
-    model = churn_model(config, fitted.candidate)
+    model, earns = churn_model(config, fitted.candidate), config.profit
+    loss = F.col("churn_probability") * spend_per_horizon(config.horizon_days)
+    profit = loss * (earns.success_rate * earns.margin_share) - earns.contact_cost
     banded = model.score(snapshot.transform(still_buying(config)), fitted).withColumns(
         {
             "risk_band": risk_band(config),
-            "is_early_warning": (F.col("churn_probability") >= threshold) & (F.col("frequency") > 0),
-            "expected_loss": F.col("churn_probability") * spend_per_horizon(config.horizon_days),
+            "is_early_warning": (F.col("churn_probability") >= threshold) & (F.col("frequency") > 0) & (profit > 0),
+            "expected_loss": loss,
+            "expected_profit": profit,
             "horizon_days": F.lit(config.horizon_days),
             "gap_days": F.lit(config.gap_days),
             "_model_version": F.lit(model_version),

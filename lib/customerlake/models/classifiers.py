@@ -156,17 +156,25 @@ class Gone(Numbers):
 
     kind: Literal["gone"] = "gone"
     estimates: Estimates
+    quiet_days: float | None = None  # None: has stopped for good; else: buys nothing in so many days, gone or not
 
     def margin(self, matrix: np.ndarray) -> np.ndarray:
-        """The log-odds of 1 - p(alive), exact also where p(alive) is 1 to the last digit of a double.
+        """The log-odds of 1 - p(alive), or of no purchase in the next `quiet_days`; exact also where p(alive) is 1 to
+        the last digit of a double.
 
-        Source: Fader, Hardie & Lee (2008), "Computing P(alive) using the BG/NBD model", equation 1.
+        Source: Fader, Hardie & Lee (2008), "Computing P(alive) using the BG/NBD model", equation 1. Who is alive buys
+                at a rate of Gamma(r + x, alpha + T), and stops only at a purchase: nobody stops in quiet days.
         """
         r, alpha, a, b = self.estimates.theta
         x, last, age = matrix.T[:3]
         repeats = np.maximum(x, 1.0)
         odds = np.log(a) - np.log(b + repeats - 1) + (r + x) * (np.log(alpha + age) - np.log(alpha + last))
-        return np.where(x > 0, odds, NEVER)
+        gone = np.where(x > 0, odds, NEVER)
+        if self.quiet_days is None:
+            return gone
+        buys_nothing = (r + x) * (np.log(alpha + age) - np.log(alpha + age + self.quiet_days))  # log, of who is alive
+        buys = -np.log1p(np.exp(gone)) + np.log(-np.expm1(buys_nothing))  # log, of anybody
+        return np.asarray(np.log(-np.expm1(buys)) - buys)
 
     def contributions(self, matrix: np.ndarray, background: np.ndarray) -> np.ndarray:
         """How far the log-odds move from those of the typical row when each column alone takes its own value."""

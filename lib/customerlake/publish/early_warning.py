@@ -16,7 +16,7 @@ FROM_CUSTOMERS = ("country", "segment_name", "rfm_segment", "days_since_last_ord
 ASKED_OF_CUSTOMERS = ("count_open_tickets", "last_nps_answer", "is_returner", "is_discount_seeker",
                       "count_abandoned_carts_last_30_days", "top_category", "is_email_marketing_allowed",
                       "is_phone_marketing_allowed", "is_post_marketing_allowed")  # fmt: skip
-FROM_CHURN = ("churn_probability", "risk_band", "expected_loss", "top_reasons", "horizon_days")
+FROM_CHURN = ("churn_probability", "risk_band", "expected_loss", "expected_profit", "top_reasons", "horizon_days")
 
 DETRACTOR = 6  # of 10: up to here an answer is a detractor's (Reichheld 2003)
 
