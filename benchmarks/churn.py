@@ -26,10 +26,10 @@ from rich.table import Table
 from contenders.customerlake_jobs import done
 from customerlake.features.labels import LABELS, with_labels
 from customerlake.features.snapshot import FEATURES, SNAPSHOT
-from customerlake.models.candidates import CANDIDATES
 from customerlake.models.churn import BASELINES, churn_model, still_buying
-from customerlake.models.competition import Split, split_rows
-from customerlake.models.evaluation import classification_metrics, paired_differences, score_counts
+from customerlake.models.classifiers.candidates import CANDIDATES
+from customerlake.models.classifiers.competition import Split, split_rows
+from customerlake.models.classifiers.evaluation import classification_metrics, paired_differences, score_counts
 from customerlake.models.splits import time_splits
 from customerlake.runtime import job
 from customerlake.runtime.pipeline import PIPELINE

@@ -35,8 +35,8 @@ from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
 from customerlake.features.feature import Feature
-from customerlake.models.candidates import CANDIDATES
-from customerlake.models.classification import Classification
+from customerlake.models.classifiers.candidates import CANDIDATES
+from customerlake.models.classifiers.classification import Classification
 from customerlake.runtime import session
 from medallion import machine
 

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from customerlake.contracts.table import Table
 from customerlake.features.labels import LABELS, labels
 from customerlake.features.snapshot import SNAPSHOT, snapshot
-from customerlake.models.lifetime_supervised import dates_learnt_from
+from customerlake.models.lifetime.supervised import dates_learnt_from
 from customerlake.models.splits import dates_of, time_splits
 from customerlake.runtime import job
 from customerlake.silver.consents import CONSENTS

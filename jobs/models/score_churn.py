@@ -2,7 +2,7 @@
 
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.models.churn import CHURN, MODEL, churn_scores
-from customerlake.models.classification_training import kept_classifier
+from customerlake.models.classifiers.training import kept_classifier
 from customerlake.models.registry import Registry
 from customerlake.runtime import job
 

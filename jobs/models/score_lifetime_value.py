@@ -1,7 +1,7 @@
 """gold.rfm and the champion -> scores.lifetime_value, for one --as-of date."""
 
 from customerlake.gold.rfm import RFM
-from customerlake.models.lifetime_training import kept_formula
+from customerlake.models.lifetime.training import kept_formula
 from customerlake.models.lifetime_value import LIFETIME_VALUE, MODEL, lifetime_value_scores
 from customerlake.models.registry import Registry
 from customerlake.runtime import job

@@ -2,7 +2,7 @@
 
 from customerlake.features.group_history import group_history, of_groups
 from customerlake.features.snapshot import SNAPSHOT
-from customerlake.models.classification_training import kept_classifier
+from customerlake.models.classifiers.training import kept_classifier
 from customerlake.models.purchase_intent import MODEL, PURCHASE_INTENT, likely_groups, purchase_intent_scores
 from customerlake.models.purchase_intent_training import kept_groups
 from customerlake.models.registry import Registry

@@ -2,8 +2,8 @@
 
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.models.registry import Registry
+from customerlake.models.segmentation.training import kept_by
 from customerlake.models.segments import MODEL, SEGMENTS, segment_scores
-from customerlake.models.segments_training import kept_by
 from customerlake.runtime import job
 
 

@@ -4,7 +4,7 @@ from pyspark.sql import functions as F
 
 from customerlake.features.session import sessions_at_hand
 from customerlake.gold.web_sessions import WEB_SESSIONS
-from customerlake.models.classification_training import kept_classifier
+from customerlake.models.classifiers.training import kept_classifier
 from customerlake.models.registry import Registry
 from customerlake.models.session_intent import MODEL, SESSION_INTENT, session_intent_scores
 from customerlake.runtime import job

@@ -5,7 +5,7 @@ from customerlake.features.snapshot import SNAPSHOT
 from customerlake.gold.segment_rules import SEGMENT_RULES
 from customerlake.models.churn import MODEL
 from customerlake.models.churn_training import train_churn
-from customerlake.models.fairness import groups_of_people
+from customerlake.models.classifiers.fairness import groups_of_people
 from customerlake.models.registry import Registry
 from customerlake.models.splits import needed_days, time_splits
 from customerlake.runtime import job

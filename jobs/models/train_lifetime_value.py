@@ -5,7 +5,7 @@ from datetime import timedelta
 from customerlake.features.labels import LABELS
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.gold.rfm import RFM
-from customerlake.models.lifetime_training import Sales, Training, repeat_customers
+from customerlake.models.lifetime.training import Sales, Training, repeat_customers
 from customerlake.models.lifetime_value import MODEL
 from customerlake.models.registry import Registry
 from customerlake.runtime import job

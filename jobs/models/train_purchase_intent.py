@@ -4,7 +4,7 @@ from customerlake.features.group_history import group_history
 from customerlake.features.labels import LABELS
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.gold.segment_rules import SEGMENT_RULES
-from customerlake.models.fairness import groups_of_people
+from customerlake.models.classifiers.fairness import groups_of_people
 from customerlake.models.purchase_intent import MODEL
 from customerlake.models.purchase_intent_training import train_purchase_intent
 from customerlake.models.registry import Registry

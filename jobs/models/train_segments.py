@@ -2,8 +2,8 @@
 
 from customerlake.features.snapshot import SNAPSHOT
 from customerlake.models.registry import Registry
+from customerlake.models.segmentation.training import train_segments
 from customerlake.models.segments import MODEL
-from customerlake.models.segments_training import train_segments
 from customerlake.runtime import job
 
 

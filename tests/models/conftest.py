@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from customerlake.features.snapshot import FEATURES
-from customerlake.models.classifiers import Classifier, Linear, Standardised
-from customerlake.models.inputs import Inputs, Number
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Classifier, Linear, Standardised
 from customerlake.models.registry import Registry
 
 MadeCustomers = Callable[..., pd.DataFrame]

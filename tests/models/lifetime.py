@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from customerlake.models.gamma_gamma import Independence
-from customerlake.models.lifetime_numbers import LifetimeFormula
-from customerlake.models.likelihood import Estimates
+from customerlake.models.lifetime.gamma_gamma import Independence
+from customerlake.models.lifetime.likelihood import Estimates
+from customerlake.models.lifetime.numbers import LifetimeFormula
 from customerlake.silver.orders import ORDERS as ORDERS_TABLE
 
 CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"

@@ -11,7 +11,7 @@ from scipy.special import beta as beta_function
 from scipy.stats import beta, gamma
 
 from customerlake.errors import ModelError
-from customerlake.models.bg_nbd import (
+from customerlake.models.lifetime.bg_nbd import (
     Histories,
     alive_probability,
     counted_histories,
@@ -23,7 +23,7 @@ from customerlake.models.bg_nbd import (
     p_alive_matrix,
     purchases_if_alive,
 )
-from customerlake.models.likelihood import Estimates
+from customerlake.models.lifetime.likelihood import Estimates
 
 CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"
 HISTORY = "customer_id string, frequency int, recency int, T int"

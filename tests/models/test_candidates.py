@@ -13,10 +13,10 @@ from xgboost.spark import SparkXGBClassifier
 
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES
-from customerlake.models.candidates import CANDIDATES, candidate_named, parsed_tree, xgboost_trees
 from customerlake.models.churn import baselines
-from customerlake.models.classification import Classification
-from customerlake.models.classifiers import Tree
+from customerlake.models.classifiers.candidates import CANDIDATES, candidate_named, parsed_tree, xgboost_trees
+from customerlake.models.classifiers.classification import Classification
+from customerlake.models.classifiers.numbers import Tree
 from customerlake.runtime.config import ChurnConfig
 
 AS_OF = date(2011, 12, 9)

@@ -7,7 +7,6 @@ from chispa import assert_df_equality
 
 from customerlake.errors import ModelError
 from customerlake.features.labels import LABELS
-from customerlake.models.candidates import CANDIDATES
 from customerlake.models.churn import (
     CHURN,
     baselines,
@@ -18,6 +17,7 @@ from customerlake.models.churn import (
     spend_per_horizon,
     still_buying,
 )
+from customerlake.models.classifiers.candidates import CANDIDATES
 from customerlake.runtime.config import ChurnConfig
 
 AS_OF = date(2011, 12, 9)
@@ -42,13 +42,16 @@ def final_scores(later, returns_tell):
 
 
 def test_an_unknown_candidate_is_refused_with_the_names_there_are():
-    with pytest.raises(ModelError, match=r"no candidate 'oracle'.*XGBoost, recency rule, BG/NBD p\(alive\), BG/NBD no purchase"):
+    with pytest.raises(
+        ModelError, match=r"no candidate 'oracle'.*XGBoost, recency rule, BG/NBD p\(alive\), BG/NBD no purchase"
+    ):
         churn_model(CONFIG, "oracle")
 
 
 def test_the_candidates_learn_from_every_feature_and_the_baselines_from_what_a_manager_looks_at():
     features = {
-        name: [feature.name for feature in churn_model(CONFIG, name).features] for name in (*CANDIDATES, *baselines(CONFIG))
+        name: [feature.name for feature in churn_model(CONFIG, name).features]
+        for name in (*CANDIDATES, *baselines(CONFIG))
     }
 
     assert features.pop("recency rule") == ["days_since_last_order"]

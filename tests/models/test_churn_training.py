@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES
-from customerlake.models import classification_training
 from customerlake.models.churn import MODEL, baselines, churn_scores
 from customerlake.models.churn_training import train_churn
-from customerlake.models.classification_training import kept_classifier, without_extremes
+from customerlake.models.classifiers import training
+from customerlake.models.classifiers.training import kept_classifier, without_extremes
 from customerlake.models.splits import TimeSplit
 from customerlake.runtime.config import ChurnConfig, ProfitConfig, SearchConfig
 
@@ -77,7 +77,7 @@ def train(registry, frames, people):
     def trained(as_of, *, config=PLAIN, splits=SPLITS[:1], with_cause=True, people=None):
         shares = (0.5, 1.0) if config is CONFIG else (1.0,)  # each is a fit, and takes seconds
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(classification_training, "LEARNING_SHARES", shares)
+            patch.setattr(training, "LEARNING_SHARES", shares)
             return train_churn(
                 registry, config, *frames[with_cause], splits,
                 as_of=as_of, inputs=INPUTS, tags={"lake": "test"}, progress=lambda text: None, people=people,

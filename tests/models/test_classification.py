@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
-from customerlake.models.candidates import GoneByBgNbd
-from customerlake.models.classification import (
+from customerlake.models.classifiers.candidates import GoneByBgNbd
+from customerlake.models.classifiers.classification import (
     Classification,
     calibrated,
     chosen,
@@ -17,9 +17,9 @@ from customerlake.models.classification import (
     refuse_leaks,
     telling_alone,
 )
-from customerlake.models.classifiers import Calibration, Classifier, Linear, Standardised
-from customerlake.models.inputs import Category, Inputs, Number
-from customerlake.models.reasons import reasons_in_words
+from customerlake.models.classifiers.inputs import Category, Inputs, Number
+from customerlake.models.classifiers.numbers import Calibration, Classifier, Linear, Standardised
+from customerlake.models.classifiers.reasons import reasons_in_words
 
 AS_OF = date(2011, 12, 9)
 RETURNS = Feature("count_returns", "returns", "{value} returns (typical {typical})")

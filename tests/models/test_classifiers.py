@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.models.classifiers import Calibration, Classifier, Gone, Linear, Standardised, Tree, Trees
-from customerlake.models.inputs import Inputs, Number
-from customerlake.models.likelihood import Estimates
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Calibration, Classifier, Gone, Linear, Standardised, Tree, Trees
+from customerlake.models.lifetime.likelihood import Estimates
 
 LINEAR = Linear(over=Standardised(means=(0.5, 10.0), deviations=(2.0, 5.0)), coefficients=(3.0, -1.0), intercept=0.25)
 # column 1 <= 2.5: column 0 <= -0.5: -0.75, else 0.25; else 1.5

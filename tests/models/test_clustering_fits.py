@@ -3,7 +3,7 @@ import pytest
 from pyspark.ml.clustering import BisectingKMeans, GaussianMixture, KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from customerlake.models.clustering_fits import (
+from customerlake.models.segmentation.clustering_fits import (
     METHODS,
     fit_bisected,
     fit_centres,
@@ -11,7 +11,7 @@ from customerlake.models.clustering_fits import (
     principal_components,
     vectors,
 )
-from customerlake.models.clusterings import Bisected, Centres, Mixture
+from customerlake.models.segmentation.clusterings import Bisected, Centres, Mixture
 
 pytestmark = pytest.mark.spark_only
 

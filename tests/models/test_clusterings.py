@@ -3,7 +3,7 @@ import pytest
 from pydantic import TypeAdapter
 from sklearn.mixture import GaussianMixture
 
-from customerlake.models.clusterings import Bisected, Centres, Clustering, Mixture, Split, summed
+from customerlake.models.segmentation.clusterings import Bisected, Centres, Clustering, Mixture, Split, summed
 
 MIXTURE = Mixture(
     weights=(0.2, 0.5, 0.3),

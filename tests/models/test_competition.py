@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from customerlake.models.churn import churn_task
-from customerlake.models.competition import Competitor, Report, split_rows
+from customerlake.models.classifiers.competition import Competitor, Report, split_rows
 from customerlake.models.splits import TimeSplit
 from customerlake.runtime.config import ChurnConfig
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from customerlake.errors import ModelError
-from customerlake.models.evaluation import (
+from customerlake.models.classifiers.evaluation import (
     ScoreCounts,
     calibration,
     calibration_error,

@@ -14,19 +14,19 @@ from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
 from customerlake.features.labels import LABELS
 from customerlake.models import purchase_intent
-from customerlake.models.candidates import CANDIDATES
 from customerlake.models.churn import churn_task
-from customerlake.models.classification import Classification
-from customerlake.models.classifiers import Classifier, Gone, Linear, Standardised, Tree, Trees
-from customerlake.models.inputs import Category, Inputs, Number
-from customerlake.models.lifetime_packaged import PackagedLifetimeValue
+from customerlake.models.classifiers.candidates import CANDIDATES
+from customerlake.models.classifiers.classification import Classification
+from customerlake.models.classifiers.inputs import Category, Inputs, Number
+from customerlake.models.classifiers.numbers import Classifier, Gone, Linear, Standardised, Tree, Trees
+from customerlake.models.classifiers.packaged import PackagedClassifier
+from customerlake.models.lifetime.likelihood import Estimates
+from customerlake.models.lifetime.packaged import PackagedLifetimeValue
 from customerlake.models.lifetime_value import LifetimeValue
-from customerlake.models.likelihood import Estimates
 from customerlake.models.outcome import LABEL, PROBABILITY, outcome_task
-from customerlake.models.packaged import PackagedClassifier
 from customerlake.models.purchase_intent import intent_model
+from customerlake.models.segmentation.packaged import PackagedSegments
 from customerlake.models.segments import Segments
-from customerlake.models.segments_packaged import PackagedSegments
 from customerlake.runtime.config import ChurnConfig, LifetimeValueConfig, PurchaseIntentConfig, SegmentsConfig
 
 AS_OF = date(2011, 12, 9)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from customerlake.models.fairness import group_metrics, groups_of_people
+from customerlake.models.classifiers.fairness import group_metrics, groups_of_people
 
 
 def measured(spark, rows, groups, threshold=0.5):

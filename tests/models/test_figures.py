@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from customerlake.models.evaluation import ScoreCounts
+from customerlake.models.classifiers.evaluation import ScoreCounts
 from customerlake.models.figures import classification_figure, save
 
 

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import gamma
 
 from customerlake.errors import ModelError
-from customerlake.models.gamma_gamma import (
+from customerlake.models.lifetime.gamma_gamma import (
     MeanSpends,
     counted_values,
     expected_value,
@@ -19,7 +19,7 @@ from customerlake.models.gamma_gamma import (
     independence,
     log_likelihood,
 )
-from customerlake.models.likelihood import Estimates
+from customerlake.models.lifetime.likelihood import Estimates
 
 CDNOW = Path(__file__).parents[1] / "data" / "cdnow_sample.csv"
 VALUE = "customer_id string, frequency int, monetary_value decimal(18,2)"

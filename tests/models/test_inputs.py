@@ -6,7 +6,7 @@ import pytest
 
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
-from customerlake.models.inputs import Category, Inputs, Number, by_feature, learnt_inputs
+from customerlake.models.classifiers.inputs import Category, Inputs, Number, by_feature, learnt_inputs
 
 ROWS = "age double, spend double, tier string"
 AGE = Feature("age", "age", "{value} years (typical {typical})")

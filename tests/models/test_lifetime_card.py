@@ -3,8 +3,8 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from customerlake.models.evaluation import Difference
-from customerlake.models.lifetime_card import BOTH, PAST_RATE, Report, card, estimates_table
+from customerlake.models.classifiers.evaluation import Difference
+from customerlake.models.lifetime.card import BOTH, PAST_RATE, Report, card, estimates_table
 from customerlake.models.lifetime_value import Total
 from customerlake.runtime.config import LifetimeValueConfig
 from tests.models.lifetime import formula

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from customerlake.models.bg_nbd import p_alive_matrix
 from customerlake.models.figures import save
-from customerlake.models.lifetime_figures import (
+from customerlake.models.lifetime.bg_nbd import p_alive_matrix
+from customerlake.models.lifetime.figures import (
     conditional_figure,
     gain_figure,
     p_alive_figure,

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from customerlake.errors import ModelError
-from customerlake.models.lifetime_holdout import (
+from customerlake.models.lifetime.holdout import (
     Foretold,
     accuracy,
     cells,

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from customerlake.errors import ModelError
-from customerlake.models.lifetime_supervised import SupervisedSpend
+from customerlake.models.lifetime.supervised import SupervisedSpend
 from customerlake.models.lifetime_value import LIFETIME_VALUE, MODEL
 from customerlake.models.registry import Registry
 from customerlake.runtime import job

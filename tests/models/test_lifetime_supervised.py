@@ -7,10 +7,10 @@ import xgboost
 
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
-from customerlake.models import lifetime_supervised
-from customerlake.models.classifiers import Tree, Trees
-from customerlake.models.inputs import Inputs, Number
-from customerlake.models.lifetime_supervised import SpendTrees, SupervisedSpend, dates_learnt_from
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Tree, Trees
+from customerlake.models.lifetime import supervised
+from customerlake.models.lifetime.supervised import SpendTrees, SupervisedSpend, dates_learnt_from
 from customerlake.runtime.config import LifetimeValueConfig
 
 FEATURES = (
@@ -66,8 +66,8 @@ def learnt(rows):
     """The numbers, and XGBoost's own model of them."""
     raw = []
     with pytest.MonkeyPatch.context() as patch:
-        of_raw = lifetime_supervised.xgboost_trees
-        patch.setattr(lifetime_supervised, "xgboost_trees", lambda kept: raw.append(kept) or of_raw(kept))
+        of_raw = supervised.xgboost_trees
+        patch.setattr(supervised, "xgboost_trees", lambda kept: raw.append(kept) or of_raw(kept))
         fitted = SupervisedSpend(FEATURES).fit(rows)
     booster = xgboost.Booster()
     booster.load_model(bytearray(raw[0]))

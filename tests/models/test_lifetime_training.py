@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from customerlake.features.labels import labels
 from customerlake.features.snapshot import snapshot
 from customerlake.gold.rfm import rfm
-from customerlake.models.lifetime_card import BOTH, PAST_RATE, SUPERVISED
-from customerlake.models.lifetime_supervised import dates_learnt_from
-from customerlake.models.lifetime_training import Sales, Training, kept_formula, repeat_customers
+from customerlake.models.lifetime.card import BOTH, PAST_RATE, SUPERVISED
+from customerlake.models.lifetime.supervised import dates_learnt_from
+from customerlake.models.lifetime.training import Sales, Training, kept_formula, repeat_customers
 from customerlake.models.lifetime_value import MODEL, LifetimeValue
 from customerlake.models.registry import Registry
 from customerlake.runtime.config import LifetimeValueConfig

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from customerlake.errors import ModelError
 from customerlake.gold.rfm import RFM
-from customerlake.models.lifetime_numbers import Drawn, LifetimeFormula
+from customerlake.models.lifetime.numbers import Drawn, LifetimeFormula
 from customerlake.models.lifetime_value import (
     LIFETIME_VALUE,
     LifetimeValue,
@@ -134,7 +134,7 @@ def test_the_same_seed_draws_the_same_intervals_and_a_row_depends_on_itself_alon
 
 
 def test_what_is_remembered_of_purchases_ahead_does_not_change_them(monkeypatch):
-    monkeypatch.setattr("customerlake.models.lifetime_numbers.MOST_REMEMBERED", 2)
+    monkeypatch.setattr("customerlake.models.lifetime.numbers.MOST_REMEMBERED", 2)
     config = LifetimeValueConfig(draws=20)
     remembering = Drawn.by(formula(), config)
     for first in ((0, 1, 2), (2, 3, 0), (1, 1, 4)):

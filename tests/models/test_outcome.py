@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
-from customerlake.models.classifiers import Classifier, Linear, Standardised
-from customerlake.models.inputs import Category, Inputs, Number
+from customerlake.models.classifiers.inputs import Category, Inputs, Number
+from customerlake.models.classifiers.numbers import Classifier, Linear, Standardised
 from customerlake.models.outcome import (
     OUTCOME,
     found_features,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from customerlake.models.evaluation import ScoreCounts
-from customerlake.models.profit import profit_curve
+from customerlake.models.classifiers.evaluation import ScoreCounts
+from customerlake.models.classifiers.profit import profit_curve
 from customerlake.runtime.config import ProfitConfig
 
 # of a hundred who are contacted and would leave, 20 stay, and half of what they spend is profit: 0.1 x the stake

@@ -4,8 +4,8 @@ from decimal import Decimal
 import pytest
 
 from customerlake.features.snapshot import SNAPSHOT
-from customerlake.models.classifiers import Classifier, Linear, Standardised
-from customerlake.models.inputs import Inputs, Number
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Classifier, Linear, Standardised
 from customerlake.models.purchase_intent import likely_groups, purchase_intent_scores
 from customerlake.runtime.config import PurchaseIntentConfig
 

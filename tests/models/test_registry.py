@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customerlake.errors import ModelError
-from customerlake.models.packaged import PackagedClassifier
+from customerlake.models.classifiers.packaged import PackagedClassifier
 from customerlake.models.registry import ASKED_REGISTRY_URI, ASKED_URI, Registry, Version
 
 JAN_1 = date(2011, 1, 1)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from customerlake.models import search
-from customerlake.models.classification import Prepared
-from customerlake.models.classifiers import Calibration, Linear, Standardised
-from customerlake.models.inputs import Inputs, Number
+from customerlake.models.classifiers import search
+from customerlake.models.classifiers.classification import Prepared
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Calibration, Linear, Standardised
 from customerlake.runtime.config import SearchConfig
 
 pytestmark = pytest.mark.before_an_engine  # fits are made by hand; those of MLlib are tested beside the models

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from customerlake.models.segment_choice import (
+from customerlake.models.segmentation.choice import (
     Gap,
     Tried,
     adjusted_rand_index,

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from customerlake.models.clusterings import Centres
 from customerlake.models.figures import save
-from customerlake.models.segment_choice import Gap, Tried
-from customerlake.models.segment_figures import choice_figure, map_figure, profiles_figure, shown, sizes_figure
-from customerlake.models.segment_numbers import Axis, FittedSegments, ScaledFeature, Segment
+from customerlake.models.segmentation.choice import Gap, Tried
+from customerlake.models.segmentation.clusterings import Centres
+from customerlake.models.segmentation.figures import choice_figure, map_figure, profiles_figure, shown, sizes_figure
+from customerlake.models.segmentation.numbers import Axis, FittedSegments, ScaledFeature, Segment
 
 NAMES = ("count_orders", "total_spend")
 

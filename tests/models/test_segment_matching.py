@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.models.segment_matching import matched_ids
+from customerlake.models.segmentation.matching import matched_ids
 
 TABLES = st.integers(1, 6).flatmap(
     lambda columns: st.lists(st.lists(st.integers(0, 50), min_size=columns, max_size=columns), min_size=1, max_size=6)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerlake.models.segment_names import APART, axis_in_words, label, segment_names
+from customerlake.models.segmentation.names import APART, axis_in_words, label, segment_names
 
 FEATURES = ("days_since_last_order", "count_orders", "total_spend", "average_order_value")
 DEVIATIONS = st.lists(

@@ -4,7 +4,7 @@ import pytest
 
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import Feature
-from customerlake.models.segment_numbers import ScaledFeature, kept_segments, learnt_scaling
+from customerlake.models.segmentation.numbers import ScaledFeature, kept_segments, learnt_scaling
 
 
 def feature(name="spend", **about):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from customerlake.models.clustering_fits import METHODS
-from customerlake.models.segment_search import searched
+from customerlake.models.segmentation.clustering_fits import METHODS
+from customerlake.models.segmentation.search import searched
 from customerlake.runtime.config import SegmentsConfig
 
 pytestmark = pytest.mark.spark_only

@@ -8,11 +8,11 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from customerlake.errors import ConfigError, ModelError
-from customerlake.models.clusterings import Bisected, Centres, Mixture, Split
-from customerlake.models.segment_choice import Tried
-from customerlake.models.segment_numbers import Axis, FittedSegments, ScaledFeature, Segment
+from customerlake.models.segmentation.choice import Tried
+from customerlake.models.segmentation.clusterings import Bisected, Centres, Mixture, Split
+from customerlake.models.segmentation.numbers import Axis, FittedSegments, ScaledFeature, Segment
+from customerlake.models.segmentation.packaged import PackagedSegments
 from customerlake.models.segments import SEGMENTS, Segments, segment_scores
-from customerlake.models.segments_packaged import PackagedSegments
 from customerlake.runtime.config import SegmentsConfig
 
 AS_OF = date(2011, 12, 9)

@@ -11,9 +11,9 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from customerlake.errors import ModelError
 from customerlake.features.snapshot import FEATURES
 from customerlake.models.registry import Registry
+from customerlake.models.segmentation.packaged import PackagedSegments
+from customerlake.models.segmentation.training import kept_by, train_segments
 from customerlake.models.segments import MODEL, Segments
-from customerlake.models.segments_packaged import PackagedSegments
-from customerlake.models.segments_training import kept_by, train_segments
 from customerlake.runtime.config import SegmentsConfig
 
 pytestmark = pytest.mark.spark_only

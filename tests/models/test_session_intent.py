@@ -3,8 +3,8 @@ from datetime import date, datetime
 import pytest
 
 from customerlake.features.session import FEATURES
-from customerlake.models.classifiers import Classifier, Linear, Standardised
-from customerlake.models.inputs import Inputs, Number
+from customerlake.models.classifiers.inputs import Inputs, Number
+from customerlake.models.classifiers.numbers import Classifier, Linear, Standardised
 from customerlake.models.session_intent import session_intent_scores
 from customerlake.models.session_intent_training import session_splits
 from customerlake.runtime.config import SessionIntentConfig

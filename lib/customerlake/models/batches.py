@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from customerlake.models.inputs import Inputs
+from customerlake.models.classifiers.inputs import Inputs
 
 
 def of_columns(function: Callable[[pd.DataFrame], Any], returns: str, columns: Mapping[str, Column]) -> Column:

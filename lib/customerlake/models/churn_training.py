@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame
 
 from customerlake.features.labels import with_labels
 from customerlake.models.churn import churn_task, still_buying
-from customerlake.models.classification_training import Training
-from customerlake.models.competition import split_rows
+from customerlake.models.classifiers.competition import split_rows
+from customerlake.models.classifiers.training import Training
 from customerlake.models.registry import Registry
 from customerlake.models.splits import TimeSplit, told_of
 from customerlake.models.trained import Trained

@@ -6,7 +6,7 @@ from pathlib import Path
 import altair as alt
 import pandas as pd
 
-from customerlake.models.evaluation import (
+from customerlake.models.classifiers.evaluation import (
     ScoreCounts,
     calibration,
     gain_curve,

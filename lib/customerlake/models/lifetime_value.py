@@ -16,10 +16,10 @@ from pyspark.sql import types as T
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.errors import ModelError
 from customerlake.models.batches import of_columns
-from customerlake.models.bg_nbd import counted_histories, fit_bg_nbd
-from customerlake.models.gamma_gamma import counted_values, fit_gamma_gamma, independence
-from customerlake.models.lifetime_holdout import Foretold, accuracy, cells, order_measures
-from customerlake.models.lifetime_numbers import (
+from customerlake.models.lifetime.bg_nbd import counted_histories, fit_bg_nbd
+from customerlake.models.lifetime.gamma_gamma import counted_values, fit_gamma_gamma, independence
+from customerlake.models.lifetime.holdout import Foretold, accuracy, cells, order_measures
+from customerlake.models.lifetime.numbers import (
     AT_ESTIMATE,
     INPUTS,
     SCORED,

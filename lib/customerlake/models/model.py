@@ -4,7 +4,7 @@ from typing import Protocol, TypeVar
 
 from pyspark.sql import DataFrame
 
-from customerlake.models.inputs import Numbers
+from customerlake.models.classifiers.inputs import Numbers
 
 Fitted = TypeVar("Fitted", bound=Numbers)
 

@@ -11,10 +11,10 @@ from customerlake.contracts.table import Field, Table
 from customerlake.errors import ModelError
 from customerlake.features.attributes import ATTRIBUTES
 from customerlake.features.feature import Feature
-from customerlake.models.candidates import LogisticOfMLlib
-from customerlake.models.classification import Classification
-from customerlake.models.classifiers import Classifier
-from customerlake.models.competition import Task
+from customerlake.models.classifiers.candidates import LogisticOfMLlib
+from customerlake.models.classifiers.classification import Classification
+from customerlake.models.classifiers.competition import Task
+from customerlake.models.classifiers.numbers import Classifier
 from customerlake.runtime.config import ClassifierConfig
 
 MODEL = "outcome"

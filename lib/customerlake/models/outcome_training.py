@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from customerlake.errors import ModelError
 from customerlake.features.feature import Feature
-from customerlake.models.classification_training import Training, kept_classifier
-from customerlake.models.classifiers import Classifier
-from customerlake.models.competition import Split
-from customerlake.models.inputs import learnt_inputs
+from customerlake.models.classifiers.competition import Split
+from customerlake.models.classifiers.inputs import learnt_inputs
+from customerlake.models.classifiers.numbers import Classifier
+from customerlake.models.classifiers.training import Training, kept_classifier
 from customerlake.models.outcome import LABEL, found_features, is_held_out, outcome_task, with_attributes
 from customerlake.models.registry import Registry, Version
 from customerlake.models.trained import Trained

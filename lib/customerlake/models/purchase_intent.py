@@ -9,10 +9,10 @@ from pyspark.sql import types as T
 from customerlake.contracts.table import MEAN_MONEY, Field, Table
 from customerlake.features.group_history import FEATURES as GROUP_FEATURES
 from customerlake.features.snapshot import FEATURES
-from customerlake.models.candidates import Candidate, LogisticOfMLlib
-from customerlake.models.classification import Classification
-from customerlake.models.classifiers import Classifier
-from customerlake.models.competition import Task
+from customerlake.models.classifiers.candidates import Candidate, LogisticOfMLlib
+from customerlake.models.classifiers.classification import Classification
+from customerlake.models.classifiers.competition import Task
+from customerlake.models.classifiers.numbers import Classifier
 from customerlake.runtime.config import PurchaseIntentConfig
 
 MODEL = "purchase_intent"

@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 
 from customerlake.features.group_history import largest_groups, of_groups
 from customerlake.features.labels import with_labels
-from customerlake.models.classification_training import Training
-from customerlake.models.classifiers import Classifier
-from customerlake.models.competition import Split, split_rows
-from customerlake.models.evaluation import classification_metrics, score_counts
+from customerlake.models.classifiers.competition import Split, split_rows
+from customerlake.models.classifiers.evaluation import classification_metrics, score_counts
+from customerlake.models.classifiers.numbers import Classifier
+from customerlake.models.classifiers.training import Training
 from customerlake.models.purchase_intent import LABEL, group_model, intent_task
 from customerlake.models.registry import Registry, Version
 from customerlake.models.splits import TimeSplit, told_of

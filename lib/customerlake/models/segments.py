@@ -12,18 +12,18 @@ from pyspark.sql import types as T
 from customerlake.contracts.table import Field, Table
 from customerlake.errors import ConfigError, ModelError
 from customerlake.features.snapshot import FEATURES, Feature
-from customerlake.models.clustering_fits import principal_components
-from customerlake.models.clusterings import Bisected, Clustering, squared_distance, summed
-from customerlake.models.segment_choice import Tried, chosen, silhouette
-from customerlake.models.segment_names import segment_names
-from customerlake.models.segment_numbers import (
+from customerlake.models.segmentation.choice import Tried, chosen, silhouette
+from customerlake.models.segmentation.clustering_fits import principal_components
+from customerlake.models.segmentation.clusterings import Bisected, Clustering, squared_distance, summed
+from customerlake.models.segmentation.names import segment_names
+from customerlake.models.segmentation.numbers import (
     Axis,
     FittedSegments,
     Segment,
     learnt_scaling,
     raw_values,
 )
-from customerlake.models.segment_search import searched
+from customerlake.models.segmentation.search import searched
 from customerlake.runtime.config import SegmentsConfig
 
 MODEL = "segments"

@@ -9,10 +9,10 @@ from pyspark.sql import types as T
 
 from customerlake.contracts.table import Field, Table
 from customerlake.features.session import FEATURES
-from customerlake.models.candidates import Candidate, LogisticOfMLlib
-from customerlake.models.classification import Classification
-from customerlake.models.classifiers import Classifier
-from customerlake.models.competition import Task
+from customerlake.models.classifiers.candidates import Candidate, LogisticOfMLlib
+from customerlake.models.classifiers.classification import Classification
+from customerlake.models.classifiers.competition import Task
+from customerlake.models.classifiers.numbers import Classifier
 from customerlake.runtime.config import SessionIntentConfig
 
 MODEL = "session_intent"

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from customerlake.models.classification_training import Training
-from customerlake.models.competition import Split
+from customerlake.models.classifiers.competition import Split
+from customerlake.models.classifiers.training import Training
 from customerlake.models.registry import Registry
 from customerlake.models.session_intent import LABEL, session_task
 from customerlake.models.trained import Trained
