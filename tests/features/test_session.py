@@ -24,6 +24,10 @@ def visits(frame_of):
                 "started_on": started.date(),
                 "has_cart": False,
                 "has_order": False,
+                "channel": "search",
+                "device": "mobile",
+                "country": "Malta",
+                "seconds_to_named": 0.0,
             }
             rows.append(base | session)
         found = sessions_at_hand(frame_of(WEB_SESSIONS, *rows), seconds=120, time_zone="Europe/London")
@@ -68,6 +72,18 @@ def test_earlier_visits_of_the_same_visitor_are_told_of_and_later_ones_are_not(v
     assert [found["s0"][name] for name in asked] == [0.0, 0.0, 0.0, None]
     assert [found["s2"][name] for name in asked] == [2.0, 1.0, 1.0, 10.0]
     assert [found["s3"][name] for name in asked] == [0.0, 0.0, 0.0, None]
+
+
+def test_where_a_visitor_comes_from_is_known_when_it_was_named_by_then(visits):
+    found = visits(
+        {"seconds_to_named": 120.0, "campaign_id": "c1"}, {"seconds_to_named": 121.0, "campaign_id": "c1"},
+        {"channel": None, "device": None, "country": None, "seconds_to_named": None},
+    )  # fmt: skip
+
+    asked = ("channel", "device", "country", "is_of_campaign")
+    assert [found["s0"][name] for name in asked] == ["search", "mobile", "Malta", 1.0]
+    assert [found["s1"][name] for name in asked] == [None, None, None, 0.0]
+    assert [found["s2"][name] for name in asked] == [None, None, None, 0.0]
 
 
 def test_the_hour_and_the_day_of_the_week_are_those_of_the_lake(visits):

@@ -60,7 +60,7 @@ def test_a_session_is_summarised(spark):
     row = (
         "1", "v", "c", datetime(2024, 2, 28, 9, 59, 50), datetime(2024, 2, 28, 10, 8), date(2024, 2, 28),
         date(2024, 2, 1), "email", "C1", "mobile", "Malta", 10, 1, 3, 2, 2, ["O1", "O2"], True, True, True, True,
-        10.0, 190.5, 370.0, 430.0,
+        10.0, 190.5, 370.0, 430.0, 10.0,
     )  # fmt: skip
     assert_df_equality(made, spark.createDataFrame([row], WEB_SESSIONS.schema), ignore_nullable=True)
 
@@ -301,6 +301,8 @@ def summary_by_hand(session, customers):
         step: first((e["happened_at"] - start).total_seconds() for e in session if e["event_type"] == kind)
         for step, kind in kinds.items()
     }
+    named = ("channel", "campaign_id", "device", "country")
+    named_after = [first((e["happened_at"] - start).total_seconds() for e in session if e[name]) for name in named]
     orders = [e for e in session if e["event_type"] == "order"]
     viewed = [e["product_id"] for e in session if e["event_type"] == "product_view"]
     return {
@@ -308,7 +310,7 @@ def summary_by_hand(session, customers):
         "customer_id": seen[-1] if seen else (next(iter(customers)) if len(customers) == 1 else None),
         "started_at": start,
         "ended_at": session[-1]["happened_at"],
-        **{name: first(e[name] for e in session) for name in ("channel", "campaign_id", "device", "country")},
+        **{name: first(e[name] for e in session) for name in named},
         "count_events": len(session),
         "count_page_views": sum(e["event_type"] == "page_view" for e in session),
         "count_product_views": len(viewed),
@@ -317,6 +319,7 @@ def summary_by_hand(session, customers):
         "order_ids": sorted({e["order_id"] for e in orders if e["order_id"]}),
         **{f"has_{step}": value is not None for step, value in seconds.items()},
         **{f"seconds_to_{step}": value for step, value in seconds.items()},
+        "seconds_to_named": max((after for after in named_after if after is not None), default=None),
     }
 
 

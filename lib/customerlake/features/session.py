@@ -39,8 +39,9 @@ def sessions_at_hand(web_sessions: DataFrame, *, seconds: int, time_zone: str) -
     """gold.web_sessions -> one row per visit that still goes on after `seconds`, without an order by then.
 
     Adds:   FEATURES, customer_id (the session_id, by which rows are told apart), visitor_id, known_customer_id,
-            started_at, as_of (its day), is_ordering: it ends in an order. What comes after `seconds` is in no feature;
-            so whose customer the visitor is, is none: often an order tells that first.
+            started_at, as_of (its day), is_ordering: it ends in an order. What comes after `seconds` is in no feature:
+            whose customer the visitor is, is none, as often an order tells that first; and where the visitor comes
+            from is unknown where a later event was needed to name it.
     """
     before = (
         Window.partitionBy("visitor_id").orderBy("started_at", "session_id").rowsBetween(Window.unboundedPreceding, -1)
@@ -48,6 +49,7 @@ def sessions_at_hand(web_sessions: DataFrame, *, seconds: int, time_zone: str) -
     local = F.from_utc_timestamp("started_at", time_zone)
     lasts = F.unix_micros("ended_at") - F.unix_micros("started_at") >= seconds * 1_000_000
     left_cart = F.col("has_cart") & ~F.col("has_order")
+    is_named = by("seconds_to_named", seconds)
     return (
         web_sessions.withColumns(
             {
@@ -61,8 +63,8 @@ def sessions_at_hand(web_sessions: DataFrame, *, seconds: int, time_zone: str) -
         .select(
             F.col("session_id").alias("customer_id"), "visitor_id", F.col("customer_id").alias("known_customer_id"),
             "started_at", F.col("started_on").alias("as_of"), F.col("has_order").alias("is_ordering"),
-            "channel", "device", "country",
-            flag(F.col("campaign_id").isNotNull()).alias("is_of_campaign"),
+            *[F.when(is_named, F.col(name)).alias(name) for name in ("channel", "device", "country")],
+            flag(is_named & F.col("campaign_id").isNotNull()).alias("is_of_campaign"),
             F.hour(local).cast("double").alias("hour"),
             iso_weekday(local).cast("double").alias("weekday"),
             flag(by("seconds_to_view", seconds)).alias("has_viewed"),

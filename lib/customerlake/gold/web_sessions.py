@@ -46,6 +46,12 @@ WEB_SESSIONS = Table(
         Field("seconds_to_cart", T.DoubleType(), "start to the first into the cart; null without one", unit="seconds"),
         Field("seconds_to_checkout", T.DoubleType(), "start to the first checkout; null without one", unit="seconds"),
         Field("seconds_to_order", T.DoubleType(), "start to the first order; null without one", unit="seconds"),
+        Field(
+            "seconds_to_named",
+            T.DoubleType(),
+            "start to the event by which all of channel, campaign_id, device and country that are named were named",
+            unit="seconds",
+        ),
     ),
 )
 
@@ -54,6 +60,9 @@ REPEATED_WITHIN_SECONDS = 1
 SAME_EVENT = ("visitor_id", "event_type", "product_id", "url", "order_id")  # two orders are never one
 STEP_EVENTS = {"view": "product_view", "cart": "add_to_cart", "checkout": "checkout", "order": "order"}
 """The steps towards an order, and the event that takes each."""
+
+NAMED = ("channel", "campaign_id", "device", "country")
+"""What events say of where a visit comes from."""
 
 SECOND = 1_000_000  # microseconds
 
@@ -161,7 +170,7 @@ def summarise_sessions(time_zone: str) -> Callable[[DataFrame], DataFrame]:
             events.groupBy("visitor_id", "visit", "channel_part", "campaign_part")
             .agg(
                 F.min_by("event_id", "place").alias("session_id"),
-                *[first_named(name).alias(name) for name in ("channel", "campaign_id", "device", "country")],
+                *[first_named(name).alias(name) for name in NAMED],
                 F.max(F.when(F.col("customer_id").isNotNull(), F.struct("place", "customer_id"))).alias("last_seen"),
                 F.min("customer_id").alias("least_customer"),
                 F.max("customer_id").alias("greatest_customer"),
@@ -178,6 +187,7 @@ def summarise_sessions(time_zone: str) -> Callable[[DataFrame], DataFrame]:
                     for s, e in STEP_EVENTS.items()
                 ],
                 *[gap.alias(f"seconds_to_{step}") for step, gap in seconds.items()],
+                ((F.greatest(*[named_at(name) for name in NAMED]) - start) / SECOND).alias("seconds_to_named"),
             )
             .withColumn("started_on", local_day("started_at", time_zone))
             .withColumn("started_month", F.trunc("started_on", "month"))
@@ -208,6 +218,11 @@ def first_of(event_type: str) -> Column:
 def first_named(name: str) -> Column:
     """The first value of the session that is not null."""
     return F.min(F.when(F.col(name).isNotNull(), F.struct("place", name)))[name]
+
+
+def named_at(name: str) -> Column:
+    """When that was, in microseconds; null where no event says it."""
+    return F.min(F.when(F.col(name).isNotNull(), F.col("micros")))
 
 
 def local_day(instant: str, time_zone: str) -> Column:

@@ -20,7 +20,7 @@ from customerlake.models.classifiers.evaluation import (
     together,
 )
 from customerlake.models.classifiers.fairness import group_metrics
-from customerlake.models.classifiers.numbers import Classifier
+from customerlake.models.classifiers.numbers import Calibration, Classifier
 from customerlake.models.classifiers.packaged import PackagedClassifier
 from customerlake.models.classifiers.profit import ProfitCurve, profit_curve
 from customerlake.models.classifiers.report import log_report
@@ -180,7 +180,10 @@ class Training:
                 model = self.model(best.name, best.settings)
                 if rows.select(self.task.label).distinct().count() < 2 or rows.count() < 100:
                     continue
-                counts = self._counts(model.score(split.holdout, model.fit(rows)))
+                prepared = model.prepared(rows)
+                fitted = model.fit_prepared(prepared, calibration=Calibration())  # ranks are all that is asked for
+                prepared.release()
+                counts = self._counts(model.score(split.holdout, fitted))
             found.append({"share": share, "roc_auc": classification_metrics(counts, threshold=0.5)["roc_auc"]})
         return pd.DataFrame(found)
 
