@@ -76,9 +76,11 @@ def of_lightgbm(training: DataFrame, holdout: DataFrame, customers: pd.Index) ->
     learnt, judged = (rows.select("customer_id", LABEL, *names).toPandas() for rows in (training, holdout))
     both = pd.concat([learnt, judged.set_index("customer_id").loc[customers].reset_index()], ignore_index=True)
     words = [feature.name for feature in FEATURES if feature.is_category]
-    inputs = both[names].astype({name: "category" for name in words} | {n: float for n in names if n not in words})
+    inputs = both[names].astype(dict.fromkeys(words, "category") | {n: float for n in names if n not in words})
     settings = {"n_estimators": 250, "num_leaves": 8, "learning_rate": 0.04, "min_child_samples": 30}
-    model = LGBMClassifier(**settings, subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=0, verbose=-1)
+    model = LGBMClassifier(
+        **settings, subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=0, verbose=-1
+    )
     started = perf_counter()
     model.fit(inputs[: len(learnt)], learnt[LABEL].astype(bool))
     seconds = perf_counter() - started
@@ -107,14 +109,20 @@ def differences(splits: Sequence[pd.DataFrame], against: Sequence[str]) -> dict[
     return found
 
 
-def compared(splits: Mapping[str, pd.DataFrame], seconds: Sequence[Mapping[str, float]], against: Sequence[str]) -> list[dict[str, object]]:
+def compared(
+    splits: Mapping[str, pd.DataFrame], seconds: Sequence[Mapping[str, float]], against: Sequence[str]
+) -> list[dict[str, object]]:
     """One row per contender: its metrics by split and on average, and how far above the baselines it is."""
     apart, found = differences(list(splits.values()), against), []
     for name in [one for one in next(iter(splits.values())).columns if one != LABEL]:
         by_split = {
-            split: measured(rows[LABEL].to_numpy().astype(bool), rows[name].to_numpy()) for split, rows in splits.items()
+            split: measured(rows[LABEL].to_numpy().astype(bool), rows[name].to_numpy())
+            for split, rows in splits.items()
         }
-        mean = {metric: float(np.mean([one[metric] for one in by_split.values()])) for metric in ("roc_auc", "pr_auc", "lift_top_tenth", "brier")}
+        mean = {
+            metric: float(np.mean([one[metric] for one in by_split.values()]))
+            for metric in ("roc_auc", "pr_auc", "lift_top_tenth", "brier")
+        }
         above = {f"above {other}": apart[name, other] for other in against if other != name}
         spent = float(np.mean([one[name] for one in seconds]))
         found.append({"contender": name, **mean, "by_split": by_split, **above, "fit_seconds": spent})

@@ -391,7 +391,7 @@ def test_the_model_carries_its_signature_example_code_and_environment(registry, 
     example = json.loads((folder / "input_example.json").read_text())
     assert example["columns"] == ["count_returns"]
     code = folder / "code" / "customerlake"
-    assert (code / "models" / "classifiers.py").is_file()
+    assert (code / "models" / "classifiers" / "numbers.py").is_file()
     assert {path.suffix for path in code.rglob("*") if path.is_file()} == {".py"}  # data are many times as large
     needed = (folder / "requirements.txt").read_text().splitlines()
     assert {line.split("==")[0] for line in needed} >= {"mlflow", "numpy", "pandas", "scipy", "pydantic"}
