@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from classifiers import measured
+from classifiers import METRICS, measured
 from contenders.customerlake_jobs import done
 from customerlake.features.labels import LABELS, with_labels
 from customerlake.features.snapshot import FEATURES, SNAPSHOT
@@ -119,10 +119,7 @@ def compared(
             split: measured(rows[LABEL].to_numpy().astype(bool), rows[name].to_numpy())
             for split, rows in splits.items()
         }
-        mean = {
-            metric: float(np.mean([one[metric] for one in by_split.values()]))
-            for metric in ("roc_auc", "pr_auc", "lift_top_tenth", "brier")
-        }
+        mean = {metric: float(np.mean([one[metric] for one in by_split.values()])) for metric in METRICS}
         above = {f"above {other}": apart[name, other] for other in against if other != name}
         spent = float(np.mean([one[name] for one in seconds]))
         found.append({"contender": name, **mean, "by_split": by_split, **above, "fit_seconds": spent})
@@ -211,8 +208,9 @@ def table_of(found: Sequence[Mapping[str, object]], against: Sequence[str]) -> T
             values = row.get(f"above {other}")
             cells.append("{:+.3f} ({:+.3f} to {:+.3f})".format(*values) if values else "")
         result.add_row(
-            str(row["contender"]), *[f"{row['by_split'][one]['roc_auc']:.4f}" for one in splits], f"{row['roc_auc']:.4f}",
-            f"{row['pr_auc']:.4f}", f"{row['lift_top_tenth']:.2f}", f"{row['brier']:.4f}", *cells,
+            str(row["contender"]), *[f"{row['by_split'][one]['roc_auc']:.4f}" for one in splits],
+            f"{row['roc_auc']:.4f}", f"{row['pr_auc']:.4f}", f"{row['lift_top_tenth']:.2f}",
+            f"{row['brier']:.4f}", *cells,
             f"{row['fit_seconds']:.1f}",
         )  # fmt: skip
     return result
