@@ -95,6 +95,13 @@ def test_a_version_that_is_young_enough_is_kept_unless_another_is_asked_for(lake
     assert train(lake(holdout_days=29, retrain=True)).models[0].version == "3"
 
 
+def test_a_training_is_repeated_on_the_same_rows_only_when_asked_for(lake):
+    train(lake())
+
+    assert train(lake()).state == "unchanged"
+    assert train(lake(retrain=True)).models[0].version == "2"
+
+
 def test_where_nobody_repeats_before_the_held_out_days_nothing_is_trained_and_nothing_scored(lake):
     run = lake(holdout_days=DAYS + 5)
 

@@ -89,14 +89,17 @@ class Registry:
         self.client = MlflowClient(self.uri, self.registry_uri)
 
     @contextmanager
-    def run(self, experiment: str, name: str, tags: Mapping[str, str], *, nested: bool = False) -> Iterator[str]:
-        """Open a run of an experiment and give its id."""
+    def run(
+        self, experiment: str, name: str, tags: Mapping[str, str], *, nested: bool = False, below: str | None = None
+    ) -> Iterator[str]:
+        """Open a run of an experiment and give its id; a nested one lies below the active run, or below the one with
+        the id `below`, as a thread of its own has no active run."""
         self._select()
         if not nested and self.client.get_experiment_by_name(experiment) is None:
             self.client.create_experiment(experiment, artifact_location=self.artifacts, tags=SHOWN_AS)
         if not nested:
             self._end_killed_runs(mlflow.set_experiment(experiment).experiment_id)
-        with mlflow.start_run(run_name=name, nested=nested, tags=dict(tags)) as active:
+        with mlflow.start_run(run_name=name, nested=nested, parent_run_id=below, tags=dict(tags)) as active:
             yield active.info.run_id
 
     def log_params(self, values: Mapping[str, Any]) -> None:

@@ -105,6 +105,7 @@ class ClassifierConfig(Values):
 
     candidates: tuple[str, ...] = ("logistic regression", "random forest", "gradient-boosted trees", "XGBoost")
     search: SearchConfig = SearchConfig()
+    fitted_at_once: PositiveInt = 2  # candidates: a fit is many small jobs, which leave cores idle
     profit: ProfitConfig = ProfitConfig()
     warning_probability: Share | None = None  # so likely or more: flagged; none: where profit is highest, or 0.5
     promotion_margin: Share = 0.002  # of ROC AUC by which a challenger must beat the champion on the same rows

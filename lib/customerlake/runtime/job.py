@@ -116,6 +116,8 @@ def _refuse_without_inputs(step: Step, run: Run, as_of: date | None) -> None:
 
 
 def _is_up_to_date(step: Step, run: Run, as_of: date | None) -> bool:
+    if run.retrain and step.is_training:
+        return False
     last = last_success(run.lake, step.name, as_of)
     if last is None or last["fingerprint"] != run.fingerprint or not last["versions_read"]:
         return False

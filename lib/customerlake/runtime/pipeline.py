@@ -43,6 +43,10 @@ class Step:
         return engine_for(self.needs, "sail") == "spark"
 
     @property
+    def is_training(self) -> bool:
+        return self.job.startswith("models/train_")
+
+    @property
     def is_of_one_date(self) -> bool:
         """It leaves rows for each --as-of. A training may keep an older version, and leaves none to score by."""
         return self.job.startswith(("gold/", "features/"))

@@ -67,7 +67,7 @@ class LogisticOfMLlib:
     def fit(self, vectors: DataFrame, settings: Settings, *, seed: int) -> Linear:
         scaler = StandardScaler(inputCol="inputs", outputCol="standardised", withMean=True, withStd=True).fit(vectors)
         standardised = scaler.transform(vectors)
-        fitted = LogisticRegression(featuresCol="standardised", maxIter=100, **settings).fit(standardised)
+        fitted = LogisticRegression(featuresCol="standardised", maxIter=100, tol=1e-4, **settings).fit(standardised)
         return Linear(
             over=_standardised(scaler), coefficients=tuple(fitted.coefficients.toArray()), intercept=fitted.intercept
         )

@@ -1,7 +1,9 @@
 """Train the candidates of a yes or no beside their baselines, choose by time, register the best, judge the champion."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import date
+from threading import Lock
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -30,6 +32,7 @@ from customerlake.models.trained import Trained
 from customerlake.runtime.config import ClassifierConfig, SearchConfig
 
 LEARNING_SHARES = (0.1, 0.25, 0.5, 1.0)  # of customers, for the learning curve
+FEWEST_TO_LEARN_FROM = 100  # rows
 
 
 class Training:
@@ -73,7 +76,7 @@ class Training:
             self.registry.log_params({**_flat(self.config), **(parameters or {}), "as_of": str(self.as_of)})
             self.registry.log_inputs(inputs, "training")
             self.registry.log_metrics(metrics or {})
-            report = self._competition(groups)
+            report = self._competition(groups, run_id)
             log_report(self.registry, report)
             version = self._registered(report, run_id)
             champion = self.registry.champion(self.task.model)
@@ -90,16 +93,17 @@ class Training:
         best, baseline = report.best.metrics[0], report.baseline.metrics[0]
         return Trained(version, report.best.name, best, baseline, before, wins, report.warnings)
 
-    def _competition(self, groups: DataFrame | None) -> Report:
-        vectors: dict[tuple[int, tuple[str, ...] | None], Prepared] = {}
-        competitors = [self._competitor(name, vectors) for name in self.known]
-        own = [one for one in competitors if one.name not in self.task.baselines]
-        best = max(own, key=lambda one: one.mean)
-        curve, threshold = self._threshold(best)
-        for one in competitors:
-            one.metrics = [_metrics(counts, threshold) for counts in one.counts]
-        self.progress("how it learns and what it looks at")
-        newest = vectors[0, None]
+    def _competition(self, groups: DataFrame | None, run_id: str) -> Report:
+        vectors = Vectors()
+        with ThreadPoolExecutor(self.config.fitted_at_once) as pool:
+            competitors = list(pool.map(lambda name: self._competitor(name, vectors, run_id), self.known))
+            own = [one for one in competitors if one.name not in self.task.baselines]
+            best = max(own, key=lambda one: one.mean)
+            curve, threshold = self._threshold(best)
+            for one in competitors:
+                one.metrics = [_metrics(counts, threshold) for counts in one.counts]
+            self.progress("how it learns and what it looks at")
+            learning = self._learning_curve(best, pool)
         scored = self.model(best.name).score(self.splits[0].holdout, best.fitted).cache()
         report = Report(
             task=self.task,
@@ -112,34 +116,31 @@ class Training:
             threshold=threshold,
             curve=curve,
             intervals=intervals(best.counts[0], threshold=threshold, seed=self.config.seed),
-            learning=self._learning_curve(best),
-            sample=newest.sample,
+            learning=learning,
+            sample=vectors.of(0, self.model(best.name), self.splits[0]).sample,
             fairness=self._fairness(scored, groups, threshold),
         )
         scored.unpersist()
-        for prepared in vectors.values():
-            prepared.release()
+        vectors.release()
         return report
 
-    def _competitor(self, name: str, vectors: dict[tuple[int, tuple[str, ...] | None], Prepared]) -> Competitor:
-        """One child run: settings searched on the newest split, then fitted and judged on every split."""
+    def _competitor(self, name: str, vectors: "Vectors", run_id: str) -> Competitor:
+        """One run below `run_id`: settings searched on the newest split, then fitted and judged on every split."""
         model, started = self.model(name), pd.Timestamp.now()
-        with self.registry.run(self.task.model, name, self.tags, nested=True):
+        with self.registry.run(self.task.model, name, self.tags, nested=True, below=run_id):
             fits, counts, found = [], [], None
             for number, split in enumerate(self.splits):
-                place = (number, model.how.features)
-                if place not in vectors:
-                    vectors[place] = model.prepared(split.training)
+                prepared = vectors.of(number, model, split)
                 if found is None:
                     self.progress(f"{name}, searching")
                     once = SearchConfig(trials=1)  # a baseline is what it is
                     found = searched(
-                        model.how, vectors[place], once if name in self.task.baselines else self.config.search,
+                        model.how, prepared, once if name in self.task.baselines else self.config.search,
                         seed=self.config.seed,
                         progress=lambda text: self.progress(f"{name}, {text}"),
                     )  # fmt: skip
                 self.progress(f"{name}, {split.name}")
-                fits.append(model.fit_prepared(vectors[place], found.settings, found.calibration))
+                fits.append(model.fit_prepared(prepared, found.settings, found.calibration))
                 counts.append(self._counts(model.score(split.holdout, fits[-1])))
             assert found is not None
             seconds = (pd.Timestamp.now() - started).total_seconds()
@@ -168,24 +169,25 @@ class Training:
             return curve, self.config.warning_probability
         return curve, curve.threshold if curve else 0.5
 
-    def _learning_curve(self, best: Competitor) -> pd.DataFrame:
+    def _learning_curve(self, best: Competitor, pool: Executor) -> pd.DataFrame:
         """ROC AUC on the newest held-out rows by the share of customers that were learnt from."""
-        split, found = self.splits[0], []
-        for share in LEARNING_SHARES:
-            if share == 1.0:
-                counts = best.counts[0]
-            else:
-                of_share = F.crc32(F.concat("customer_id", F.lit("learning"))) % 1000 < int(1000 * share)
-                rows = split.training.where(of_share)
-                model = self.model(best.name, best.settings)
-                if rows.select(self.task.label).distinct().count() < 2 or rows.count() < 100:
-                    continue
-                prepared = model.prepared(rows)
-                fitted = model.fit_prepared(prepared, calibration=Calibration())  # ranks are all that is asked for
-                prepared.release()
-                counts = self._counts(model.score(split.holdout, fitted))
-            found.append({"share": share, "roc_auc": classification_metrics(counts, threshold=0.5)["roc_auc"]})
-        return pd.DataFrame(found)
+        areas = pool.map(lambda share: self._learnt_from(share, best), LEARNING_SHARES)
+        found = [(share, area) for share, area in zip(LEARNING_SHARES, areas, strict=True) if area is not None]
+        return pd.DataFrame(found, columns=["share", "roc_auc"])
+
+    def _learnt_from(self, share: float, best: Competitor) -> float | None:
+        """The ROC AUC after learning from so many of the customers; None where they are too few."""
+        if share == 1.0:
+            return best.metrics[0]["roc_auc"]
+        split, of_share = self.splits[0], F.crc32(F.concat("customer_id", F.lit("learning"))) % 1000 < int(1000 * share)
+        rows = split.training.where(of_share)
+        model = self.model(best.name, best.settings)
+        if rows.select(self.task.label).distinct().count() < 2 or rows.count() < FEWEST_TO_LEARN_FROM:
+            return None
+        prepared = model.prepared(rows)
+        fitted = model.fit_prepared(prepared, calibration=Calibration())  # ranks are all that is asked for
+        prepared.release()
+        return classification_metrics(self._counts(model.score(split.holdout, fitted)), threshold=0.5)["roc_auc"]
 
     def _fairness(self, scored: DataFrame, groups: DataFrame | None, threshold: float) -> pd.DataFrame | None:
         if groups is None:
@@ -213,6 +215,26 @@ class Training:
         fitted, _ = kept_classifier(self.registry, champion)
         model = self.model(next(iter(self.known)))  # whichever: the numbers score
         return model.evaluate(model.score(self.splits[0].holdout, fitted))[DECIDED_BY]
+
+
+class Vectors:
+    """The training rows of each split as vectors, made once for all candidates that look at the same features."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, tuple[str, ...] | None], Prepared] = {}
+        self._lock = Lock()
+
+    def of(self, number: int, model: Classification, split: Split) -> Prepared:
+        """Of the split with this number, for the model."""
+        place = (number, model.how.features)
+        with self._lock:  # candidates that are fitted at once want the same
+            if place not in self._made:
+                self._made[place] = model.prepared(split.training)
+            return self._made[place]
+
+    def release(self) -> None:
+        for prepared in self._made.values():
+            prepared.release()
 
 
 def without_extremes(rows: DataFrame) -> DataFrame:
