@@ -107,8 +107,8 @@ def winner(train, hesitant, people):
 
 @pytest.fixture(scope="module")
 def back_test(train, winner):
-    """Learnt from the winner's own frames, as if it were a month before."""
-    return train(AS_OF - timedelta(days=30))
+    """Learnt from the winner's own frames, as if it were a month before; one candidate is fitted after the other."""
+    return train(AS_OF - timedelta(days=30), config=PLAIN.model_copy(update={"fitted_at_once": 1}))
 
 
 def champion_of(registry):
@@ -182,6 +182,14 @@ def test_a_back_test_does_not_take_the_alias_and_scores_the_days_before_the_cham
     assert not back_test.is_champion
     assert champion_of(registry) == winner.version.number
     assert registry.usable(MODEL, AS_OF - timedelta(days=1)).number == back_test.version.number
+
+
+@pytest.mark.spark_only
+def test_what_is_learnt_does_not_hang_on_how_many_candidates_are_fitted_at_once(registry, hesitant, back_test):
+    together, alone = (kept_classifier(registry, trained.version) for trained in (hesitant, back_test))
+
+    assert together == alone
+    assert hesitant.metrics == back_test.metrics
 
 
 @pytest.mark.spark_only
