@@ -363,6 +363,7 @@ def registered(registry, returns_tell):
     with registry.run("packaged", "the run", {}) as run_id:
         registry.log_params({"seed": 20})
         registry.log_metrics({"roc_auc": 0.75})
+        registry.log_card("# Churn: by hand\n\n**Purpose.** To rank.\n\n**Judged on** nothing.")
         version = registry.register(
             "packaged", scorer, run_id=run_id, as_of=JAN_1, inputs=inputs, output=scorer.predict(None, inputs),
             metrics={"roc_auc": 0.75},
@@ -379,6 +380,16 @@ def test_the_champion_scores_a_pandas_frame_without_spark(registry, registered):
 
     # the log-odds are -5, 3, and -1 for the typical number
     assert found["churn_probability"].tolist() == pytest.approx([0.006693, 0.952574, 0.268941], abs=1e-6)
+
+
+def test_the_beginning_of_the_card_describes_the_version_and_the_model(registry, registered):
+    version = registry.client.get_model_version("packaged", registered.number)
+    model = registry.client.get_registered_model("packaged")
+
+    assert version.description == (
+        "# Churn: by hand\n\n**Purpose.** To rank.\n\nThe whole model card is the description of its run."
+    )
+    assert model.description == "**Purpose.** To rank."
 
 
 def test_the_model_carries_its_signature_example_code_and_environment(registry, registered):

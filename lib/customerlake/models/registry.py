@@ -150,7 +150,10 @@ class Registry:
         output: pd.DataFrame,
         metrics: Mapping[str, float],
     ) -> Version:
-        """Save what scores in the active run, with its code, and register it as a new version."""
+        """Save what scores in the active run, with its code, and register it as a new version.
+
+        The beginning of the run's model card describes the version, and the purpose in it the model.
+        """
         with warnings.catch_warnings(), code_that_scores() as code:
             warnings.simplefilter("ignore")  # MLflow warns of integer columns in signatures; ours cannot be missing
             logged = mlflow.pyfunc.log_model(
@@ -161,10 +164,14 @@ class Registry:
                 input_example=inputs,
                 pip_requirements=[f"{name}=={installed(name)}" for name in NEEDED_TO_SCORE],
             )
+        title, _, rest = self.client.get_run(run_id).data.tags.get(MLFLOW_RUN_NOTE, "").partition("\n\n")
+        purpose = rest.partition("\n\n")[0]
+        about = f"{title}\n\n{purpose}\n\nThe whole model card is the description of its run." if title else None
         self._ensure_model(model)
+        self.client.update_registered_model(model, purpose)
         tags = {"as_of": str(as_of)} | {f"holdout_{name}": f"{value:.6f}" for name, value in metrics.items()}
         made = self.client.create_model_version(
-            model, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id
+            model, logged.model_uri, run_id=run_id, tags=tags, model_id=logged.model_id, description=about
         )
         return Version(model, str(made.version), as_of, run_id, False, tags)
 
