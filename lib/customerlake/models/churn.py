@@ -40,7 +40,7 @@ CHURN = Table(
         Field(
             "expected_loss",
             MEAN_MONEY,
-            "churn_probability x the customer's mean spend per horizon since the first order",
+            "churn_probability x the customer's mean spend per horizon since the first order, less what was returned",
             unit="currency",
         ),
         Field(
@@ -131,5 +131,7 @@ def risk_band(config: ChurnConfig) -> Column:
 
 
 def spend_per_horizon(horizon_days: int) -> Column:
-    """Mean spend per horizon over the time as a customer; one horizon at least, so that a new one is not blown up."""
-    return F.col("total_spend") * horizon_days / F.greatest(F.col("T"), F.lit(float(horizon_days)))
+    """Mean spend per horizon over the time as a customer, less what was returned; one horizon at least, so that a new
+    one is not blown up."""
+    kept = F.greatest(1.0 - F.coalesce("returned_share", F.lit(0.0)), F.lit(0.0))
+    return F.col("total_spend") * kept * horizon_days / F.greatest(F.col("T"), F.lit(float(horizon_days)))
