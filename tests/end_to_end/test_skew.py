@@ -154,6 +154,7 @@ def test_the_ranking_of_warnings_holds_for_a_hundred_thousand_of_them(spark):
     churn = spark.range(warned).selectExpr(
         "concat('c', id) AS customer_id", "DATE'2011-12-31' AS as_of", "0.9D AS churn_probability",
         "'high' AS risk_band", "true AS is_early_warning", "CAST(id AS DECIMAL(18,2)) AS expected_loss",
+        "CAST(id AS DECIMAL(18,2)) AS expected_profit",
         "array('late') AS top_reasons", "90 AS horizon_days",
     )  # fmt: skip
     customers = churn.selectExpr(
