@@ -21,14 +21,13 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import psutil
-from lightgbm import LGBMClassifier
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from classifiers import METRICS, measured
+from classifiers import COMPETITORS, METRICS, measured
 from contenders.customerlake_jobs import done
 from customerlake.features.labels import LABELS, with_labels
 from customerlake.features.snapshot import FEATURES, SNAPSHOT
@@ -77,10 +76,7 @@ def of_lightgbm(training: DataFrame, holdout: DataFrame, customers: pd.Index) ->
     both = pd.concat([learnt, judged.set_index("customer_id").loc[customers].reset_index()], ignore_index=True)
     words = [feature.name for feature in FEATURES if feature.is_category]
     inputs = both[names].astype(dict.fromkeys(words, "category") | {n: float for n in names if n not in words})
-    settings = {"n_estimators": 250, "num_leaves": 8, "learning_rate": 0.04, "min_child_samples": 30}
-    model = LGBMClassifier(
-        **settings, subsample=0.8, subsample_freq=1, colsample_bytree=0.7, random_state=0, verbose=-1
-    )
+    model = COMPETITORS[LIGHTGBM]()
     started = perf_counter()
     model.fit(inputs[: len(learnt)], learnt[LABEL].astype(bool))
     seconds = perf_counter() - started
@@ -210,8 +206,7 @@ def table_of(found: Sequence[Mapping[str, object]], against: Sequence[str]) -> T
         result.add_row(
             str(row["contender"]), *[f"{row['by_split'][one]['roc_auc']:.4f}" for one in splits],
             f"{row['roc_auc']:.4f}", f"{row['pr_auc']:.4f}", f"{row['lift_top_tenth']:.2f}",
-            f"{row['brier']:.4f}", *cells,
-            f"{row['fit_seconds']:.1f}",
+            f"{row['brier']:.4f}", *cells, f"{row['fit_seconds']:.1f}",
         )  # fmt: skip
     return result
 

@@ -7,10 +7,10 @@
 
 Tables: IBM's Telco customer churn and UCI's online shoppers' intention, in ../shared/data beside the project. Each of
 ours is fitted by Spark with its usual settings, or those found by a search within the training rows, and calibrated
-within them; a competitor gets settings that
-do well on such tables. All metrics are scikit-learn's, on the rows of the fold that nobody has learnt from; intervals
-are of the mean over the folds. The last column is the mean difference to the best competitor, with its interval by the
-same folds (Nadeau and Bengio 2003: folds share rows, so that the variance is corrected).
+within them; a competitor gets settings that do well on such tables. All metrics are scikit-learn's, on the rows of the
+fold that nobody has learnt from; intervals are of the mean over the folds. The last column is the mean difference to
+the best competitor, with its interval by the same folds (Nadeau and Bengio 2003: folds share rows, so that the variance
+is corrected).
 """
 
 import argparse

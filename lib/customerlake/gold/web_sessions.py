@@ -221,7 +221,7 @@ def first_named(name: str) -> Column:
 
 
 def named_at(name: str) -> Column:
-    """When that was, in microseconds; null where no event says it."""
+    """When the session first said it, in microseconds; null where no event does."""
     return F.min(F.when(F.col(name).isNotNull(), F.col("micros")))
 
 

@@ -12,6 +12,7 @@ from customerlake.models.classifiers.candidates import Candidate, GoneByBgNbd, L
 from customerlake.models.classifiers.classification import Classification
 from customerlake.models.classifiers.competition import Task
 from customerlake.models.classifiers.numbers import Classifier
+from customerlake.models.classifiers.profit import profit_of
 from customerlake.runtime.config import ChurnConfig
 
 MODEL = "churn"
@@ -104,9 +105,9 @@ def churn_scores(
     fitted: Classifier, snapshot: DataFrame, config: ChurnConfig, *, threshold: float, model_version: str
 ) -> DataFrame:
     """scores.churn for one as_of: probability, band, warning, what is at stake, and reasons."""
-    model, earns = churn_model(config, fitted.candidate), config.profit
+    model = churn_model(config, fitted.candidate)
     loss = F.col("churn_probability") * spend_per_horizon(config.horizon_days)
-    profit = loss * (earns.success_rate * earns.margin_share) - earns.contact_cost
+    profit = profit_of(loss, 1.0, config.profit)
     banded = model.score(snapshot.transform(still_buying(config)), fitted).withColumns(
         {
             "risk_band": risk_band(config),

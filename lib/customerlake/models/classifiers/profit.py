@@ -1,11 +1,15 @@
 """What contacting the likeliest earns: the threshold of a warning is where the expected profit is highest."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from pyspark.sql import Column
 
 from customerlake.models.classifiers.evaluation import BINS, ScoreCounts
 from customerlake.runtime.config import ProfitConfig
+
+Money = TypeVar("Money", np.ndarray, Column)
 
 
 @dataclass(frozen=True)
@@ -42,5 +46,9 @@ def profit_curve(counts: ScoreCounts, config: ProfitConfig) -> ProfitCurve:
     if counts.stake is None:
         raise ValueError("profit needs counts with what is at stake; pass `stake` to score_counts")
     contacted = np.cumsum(counts.rows)
-    earned = config.success_rate * config.margin_share * np.cumsum(counts.stake)
-    return ProfitCurve(counts.probability, contacted, earned - config.contact_cost * contacted)
+    return ProfitCurve(counts.probability, contacted, profit_of(np.cumsum(counts.stake), contacted, config))
+
+
+def profit_of(lost: Money, contacts: Money | float, config: ProfitConfig) -> Money:
+    """What so many contacts earn where `lost` would be lost without them, as arrays or as columns."""
+    return config.success_rate * config.margin_share * lost - config.contact_cost * contacts

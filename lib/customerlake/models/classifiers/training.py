@@ -94,7 +94,7 @@ class Training:
         return Trained(version, report.best.name, best, baseline, before, wins, report.warnings)
 
     def _competition(self, groups: DataFrame | None, run_id: str) -> Report:
-        vectors = Vectors()
+        vectors = Vectors(self.splits)
         with ThreadPoolExecutor(self.config.fitted_at_once) as pool:
             competitors = list(pool.map(lambda name: self._competitor(name, vectors, run_id), self.known))
             own = [one for one in competitors if one.name not in self.task.baselines]
@@ -117,7 +117,7 @@ class Training:
             curve=curve,
             intervals=intervals(best.counts[0], threshold=threshold, seed=self.config.seed),
             learning=learning,
-            sample=vectors.of(0, self.model(best.name), self.splits[0]).sample,
+            sample=vectors.of(0, self.model(best.name)).sample,
             fairness=self._fairness(scored, groups, threshold),
         )
         scored.unpersist()
@@ -130,7 +130,7 @@ class Training:
         with self.registry.run(self.task.model, name, self.tags, nested=True, below=run_id):
             fits, counts, found = [], [], None
             for number, split in enumerate(self.splits):
-                prepared = vectors.of(number, model, split)
+                prepared = vectors.of(number, model)
                 if found is None:
                     self.progress(f"{name}, searching")
                     once = SearchConfig(trials=1)  # a baseline is what it is
@@ -220,16 +220,17 @@ class Training:
 class Vectors:
     """The training rows of each split as vectors, made once for all candidates that look at the same features."""
 
-    def __init__(self) -> None:
+    def __init__(self, splits: Sequence[Split]) -> None:
+        self._splits = splits
         self._made: dict[tuple[int, tuple[str, ...] | None], Prepared] = {}
         self._lock = Lock()
 
-    def of(self, number: int, model: Classification, split: Split) -> Prepared:
+    def of(self, number: int, model: Classification) -> Prepared:
         """Of the split with this number, for the model."""
         place = (number, model.how.features)
         with self._lock:  # candidates that are fitted at once want the same
             if place not in self._made:
-                self._made[place] = model.prepared(split.training)
+                self._made[place] = model.prepared(self._splits[number].training)
             return self._made[place]
 
     def release(self) -> None:
